@@ -165,6 +165,14 @@ def test_a_demanded_text_is_divided_into_tokens_with_its_bytes(tokenizer, text):
         assert content + reader.tokens[last] == text.encode()
 
 
+def test_dividing_a_text_leaves_the_tokenizer_of_the_prompts_as_it_is(tokenizer):
+    backend = tokenizer.backend_tokenizer
+    backend.encode_special_tokens = False
+    TokenReader(tokenizer, END)("</s> 가")
+    assert not backend.encode_special_tokens
+    assert END in tokenizer.encode("</s>", add_special_tokens=False)
+
+
 def test_a_demanded_text_has_the_tokens_of_the_model(tokenizer):
     ids = TokenReader(tokenizer, END)("안녕하세요")
     assert ids == tokenizer.encode("가안녕하세요", add_special_tokens=False)[-len(ids) :]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Final
 
 from llguidance import LLTokenizer, TokenizerWrapper
 from transformers import PreTrainedTokenizerFast
 
 from seodang.inference.guides.token_bytes import list_control_ids, read_token_bytes
-from seodang.models.text_encoder import get_text_encoder
+from seodang.models.text_encoder import TextEncoder
 
 _MAX_CHARACTERS: Final = 512
 """Of a text that is divided: llguidance asks again after each token, and takes the token after it."""
@@ -36,7 +37,8 @@ class TokenReader:
         self.tokens = read_token_bytes(tokenizer)
         self.special_token_ids = list_control_ids(tokenizer)
         self.eos_token_id = end_id
-        self._tokenizer = tokenizer
+        # A copy: prompts are encoded in another thread, and whether control tokens are text is a state of a tokenizer.
+        self._encoder = TextEncoder(copy.deepcopy(tokenizer))
         controls = frozenset(self.special_token_ids)
         # A token that comes later has the same text, such as an added one.
         self._ids = {content: id for id, content in reversed(list(enumerate(self.tokens))) if id not in controls}
@@ -52,7 +54,7 @@ class TokenReader:
         if not isinstance(text, str):
             raise TypeError  # llguidance tries which of the two is taken
         beginning = text[:_MAX_CHARACTERS]
-        ids = get_text_encoder(self._tokenizer).encode(beginning, continues=True)
+        ids = self._encoder.encode(beginning, continues=True)
         content = beginning.encode()
         return ids if b"".join([self.tokens[id] for id in ids]) == content else self._divide(content)
 

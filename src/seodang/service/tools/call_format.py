@@ -29,18 +29,13 @@ class ToolFormat:
     @property
     def has_marker(self) -> bool:
         """Return whether text may stand before a call."""
-        return is_marker(self.find_trigger())
+        return self.find_trigger() not in ("{", "[", "")
 
     def find_trigger(self, controls: Collection[str] = ()) -> str:
         """Return what a call begins with: a control token, a marker, or the brace of its JSON."""
         control = max((each for each in controls if self.begin.startswith(each)), key=len, default="")
         match = _MARKER.match(self.begin)
         return control or (match[0].rstrip() if match else self.begin[:1])
-
-
-def is_marker(trigger: str) -> bool:
-    """Return whether what calls begin with stands in no other text."""
-    return trigger not in ("{", "[", "")
 
 
 class Delimiter:

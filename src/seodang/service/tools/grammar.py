@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from seodang.i18n import _
 from seodang.inference.engine.contract import GuideFailed
 from seodang.inference.guides.grammars import build_schema_body, quote
-from seodang.service.tools.call_format import ID, ID_LENGTH, ToolFormat, is_marker
+from seodang.service.tools.call_format import ID, ID_LENGTH, ToolFormat
 from seodang.service.tools.requests import Tool, get_parameters
 
 _CALLS = "calls"
@@ -60,13 +60,13 @@ def build_auto_body(format: ToolFormat, controls: Mapping[str, int], form: str |
         GuideFailed: If a call looks like an answer of this form.
     """
     calls, trigger = build_required_body(format, controls), format.find_trigger(controls)
+    readable = strip_controls(format, controls)
     if form is not None:
-        if not is_marker(trigger):
+        if not readable.has_marker:
             raise GuideFailed(
                 _("this model's calls of tools look like other JSON; leave out the tools, or require one")
             )
         return f"{calls} | form", {"form": form}
-    readable = strip_controls(format, controls)
     if not readable.has_marker:  # the text of an answer that begins with this brace is read as a call
         return f"{calls} | TEXT?", {"TEXT": rf"/[^{re.escape(readable.begin[:1])}](?s:.*)/"}
     if trigger in controls:
