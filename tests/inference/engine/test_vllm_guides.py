@@ -15,7 +15,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from seodang.inference.engine.contract import GuideFailed, SamplingOptions, TokenRequest
 from seodang.inference.engine.scheduler import Limits
 from seodang.inference.engine.transformers_engine import TransformersEngine
-from seodang.inference.engine.vllm_engine import VllmEngine
+from seodang.inference.engine.vllm_loading import load_vllm_engine
 from seodang.inference.guides.compiler import GuideCompiler
 from seodang.inference.guides.grammars import (
     build_choice_body,
@@ -87,7 +87,7 @@ def engine(model, tokenizer, tmp_path_factory, run):
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     changes = {"max_model_len": CONTEXT, "enforce_eager": True}
-    engine = VllmEngine.load(folder, [tokenizer.eos_token_id], None, Limits(max_running=4), changes=changes)
+    engine = load_vllm_engine(folder, [tokenizer.eos_token_id], None, Limits(max_running=4), changes=changes)
     yield engine
     run(engine.close(0))
 
