@@ -2,6 +2,7 @@
 # make test      the tests that matter while working: every room, one end-to-end run, in a few minutes
 # make test-all  every test, as in CI
 # make soak      ten minutes of load by 64 clients; SOAK_SECONDS changes the time
+# make hostile   10,000 hostile bodies against the packaged service
 # make lint      ruff, mypy, import-linter, message catalogue
 # make serve     the packaged service
 # make flows     a Prefect server with the deployment
@@ -26,7 +27,7 @@ export TOKENIZERS_PARALLELISM := false
 # of tests/conftest.py, the slow ones first; xdist would begin with the files that have the most tests.
 PYTEST := OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-all soak lint serve flows docs gemma nsmc qlora gguf otlp harness setup clean
+.PHONY: run test test-all soak lint serve flows docs gemma nsmc qlora gguf otlp harness setup clean hostile
 .DEFAULT_GOAL := run
 
 setup:
@@ -43,6 +44,9 @@ test-all: setup
 
 soak: setup
 	@python -m pytest -q -n 0 -s -m soak tests/service/test_soak.py
+
+hostile: setup
+	@python benchmarks/hostile.py
 
 lint: setup
 	@ruff check . && ruff format --check . && mypy && lint-imports && python tools/catalogue.py check

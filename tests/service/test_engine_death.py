@@ -133,10 +133,14 @@ def test_everyone_gets_503_with_the_reason_and_the_service_ends(start, engine):
         if events[-2].startswith(b'data: {"error"'):  # else its answer was complete before the end
             assert json.loads(events[-2].removeprefix(b"data: "))["error"]["code"] == "engine_stopped"
         assert events[-1] == b"data: [DONE]"
-        for path in ("/livez", "/readyz", "/v1/models"):
-            answer = ask(server, path)
-            assert get_error(answer) == (503, "engine_stopped")
-            assert b"the engine has stopped: " in answer
+        answers = 0
+        with suppress(ConnectionRefusedError):  # it ends after seconds, and resets no connection
+            for path in ("/livez", "/readyz", "/v1/models"):
+                answer = ask(server, path)
+                assert get_error(answer) == (503, "engine_stopped")
+                assert b"the engine has stopped: " in answer
+                answers += 1
+        assert answers
         assert server.process.wait(60) == 1
     log = server.log.read_text("utf-8")
     assert "the service ends: the engine has stopped" in log
@@ -175,6 +179,7 @@ def test_processes_are_found_by_the_mark_of_their_environment():
 
 GUARDED = """
 import signal, subprocess, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have switched it off
 from seodang.inference.engine.process_guard import ProcessGuard
 guard = ProcessGuard.start()
 stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"

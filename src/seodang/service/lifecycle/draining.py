@@ -93,23 +93,23 @@ class Drain:
     async def _drain(self) -> None:
         logger.info("stopping", extra={"fields": {"open_requests": self._context.open_requests}})
         try:
-            await self._wait_for_requests(self._seconds, may_cut=True)
+            await self.wait_for_requests(self._seconds, may_cut=True)
             cut = self._context.open_requests
             await self._context.close(0)
-            await self._wait_for_requests(_FLUSH_SECONDS)
-            await self._stop_listening()
-            await self._wait_for_requests(_FLUSH_SECONDS)
+            await self.wait_for_requests(_FLUSH_SECONDS)
+            await self.stop_listening()
+            await self.wait_for_requests(_FLUSH_SECONDS)
             logger.info("stopped", extra={"fields": {"cut_requests": cut}})
         finally:
             self._server.should_exit = True
 
-    async def _wait_for_requests(self, seconds: float, *, may_cut: bool = False) -> None:
+    async def wait_for_requests(self, seconds: float, *, may_cut: bool = False) -> None:
         """Wait until no request is open, or the time is over; a second signal ends the wait if `may_cut`."""
         end = self._loop.time() + seconds
         while self._context.open_requests and self._loop.time() < end and not (may_cut and self._is_cut):
             await asyncio.sleep(0.02)
 
-    async def _stop_listening(self) -> None:
+    async def stop_listening(self) -> None:
         """Close the listening sockets, so that new clients are refused, and answer those that came just before.
 
         The parent of a worker has the socket, too; only shutting it down makes the kernel refuse connections.

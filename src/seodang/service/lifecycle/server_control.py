@@ -51,8 +51,9 @@ def take_over_server(context: ServiceContext) -> bool:
     server.config.timeout_graceful_shutdown = _CLOSE_SECONDS
     logging.getLogger("uvicorn.access").disabled = True  # it logs paths as they come
     _raise_file_limit(MAX_CONNECTIONS + _OTHER_FILES)
-    Drain(context, server, read_drain_seconds()).install()
-    for work in (_check_addresses(server), end_with_engine(context)):
+    drain = Drain(context, server, read_drain_seconds())
+    drain.install()
+    for work in (_check_addresses(server), end_with_engine(context, drain)):
         task = asyncio.get_running_loop().create_task(work)
         _tasks.add(task)  # the event loop keeps no reference
         task.add_done_callback(_tasks.discard)
