@@ -27,7 +27,7 @@ export TOKENIZERS_PARALLELISM := false
 # of tests/conftest.py, the slow ones first; xdist would begin with the files that have the most tests.
 PYTEST := OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-all soak lint serve flows docs gemma nsmc qlora gguf otlp harness setup clean hostile
+.PHONY: run test test-all soak hostile lint serve flows docs gemma nsmc qlora gguf otlp harness setup clean
 .DEFAULT_GOAL := run
 
 setup:

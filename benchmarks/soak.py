@@ -79,6 +79,9 @@ def make_request(rng: random.Random) -> tuple[str, str, Any]:
     }
     if rng.random() < 0.5:
         chat["temperature"] = 1.0
+    name = f"field{rng.randrange(10**9)}"  # each grammar is a new one
+    schema = {"type": "object", "properties": {name: {"enum": ["예", "아니요"]}}, "required": [name]}
+    form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
     return rng.choice(
         [
             ("generate", "/generate", {"instruction": text, "max_new_tokens": rng.randint(1, 16)}),
@@ -89,6 +92,12 @@ def make_request(rng: random.Random) -> tuple[str, str, Any]:
             ("completion", "/v1/completions", {"prompt": [text, text], "max_tokens": 4, "echo": True, "logprobs": 2}),
             ("choose", "/choose", {"instruction": text, "options": ["긍정", "부정"]}),
             ("batch", "/batch", {"records": [{"instruction": text}] * rng.randint(1, 8), "max_new_tokens": 8}),
+            ("form", "/v1/chat/completions", {**chat, "response_format": form}),
+            (
+                "guide",
+                "/generate",
+                {"instruction": text, "max_new_tokens": 8, "guided_regex": f"{name}|[가-힣]{{1,9}}"},
+            ),
             ("tokenize", "/tokenize", {"prompt": text * 20}),
             ("models", "/v1/models", None),
             ("error", "/generate", {"instruction": "", text: 1}),

@@ -154,6 +154,20 @@ def test_a_signal_ends_all_processes_of_the_service(start, engine, number):
         assert server.process.wait(60) == (0 if number == signal.SIGTERM else -number)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_signal_for_all_processes_lets_running_requests_finish(start, engine):
+    """Ctrl-C reaches the group of a terminal, and BentoML sends SIGTERM to the children of a worker, too."""
+    with start(engine) as server, connect(server.port) as client:
+        client.sendall(build_post({**STREAM, "logit_bias": {"1": -100}}))
+        assert client.recv(100).startswith(b"HTTP/1.1 200")
+        for process in [psutil.Process(server.process.pid), *server.list_others()]:
+            process.send_signal(signal.SIGTERM)
+        events = [line for line in read_all(client).split(b"\n") if line.startswith(b"data: ")]
+        assert events[-1] == b"data: [DONE]"
+        assert json.loads(events[-2].removeprefix(b"data: "))["choices"][0]["finish_reason"] in ("stop", "length")
+        assert server.process.wait(60) == 0
+
+
 @NEEDS_VLLM
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_signal_while_the_model_is_loaded_leaves_no_process_behind(start, number):

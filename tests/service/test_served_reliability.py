@@ -19,7 +19,7 @@ from typing import NamedTuple
 import psutil
 import pytest
 from tests.constants import ROOT
-from tests.service.test_http_protocol import build_get, build_post, connect, get_error, read_all
+from tests.service.test_http_protocol import build_get, build_post, connect, get_error, read_all, read_one
 from tests.service.test_served import build_serve_command, build_serve_environment
 
 from seodang.packaging.bento import build_bento, store_model
@@ -78,10 +78,10 @@ def bento(original, tmp_path) -> Bento:
 @pytest.fixture
 def start(bento, tmp_path, find_free_port):
     @contextmanager
-    def start(*options: str, is_ready: bool = True) -> Iterator[Service]:
+    def start(*options: str, is_ready: bool = True, **variables: str) -> Iterator[Service]:
         port, log = find_free_port(), tmp_path / "serve.log"
         command = [*build_serve_command(bento.tag, port), *options]
-        environment = build_serve_environment(bento.home)
+        environment = {**build_serve_environment(bento.home), **variables}
         with (
             log.open("wb") as output,
             subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=output, stderr=output) as process,
@@ -163,6 +163,21 @@ def test_a_worker_that_is_killed_ends_the_command(start):
         code, log = service.wait()
     assert code != 0
     assert "Traceback" not in log
+    assert "the service has ended with its worker" in log
+
+
+def test_an_engine_that_dies_fails_the_probes_and_ends_the_command(start):
+    with start(PYTHONPATH=str(ROOT / "tests/service/engine_killer")) as service:
+        service.find_worker().send_signal(signal.SIGUSR1)
+        for request in (REQUEST, build_get("/livez"), build_get("/readyz")):
+            with connect(service.port) as client:
+                client.sendall(request)
+                answer = read_one(client)
+            assert get_error(answer) == (503, "engine_stopped")
+            assert b"retry-after: 1" in answer.lower()
+        code, log = service.wait()
+    assert code != 0
+    assert "the service ends: the engine has stopped" in log
     assert "the service has ended with its worker" in log
 
 

@@ -12,6 +12,8 @@ from seodang.i18n import _
 from seodang.inference.engine.scheduler import Limits
 
 MAX_LOGPROBS: Final = 20  # as OpenAI's interface
+_SHUTDOWN_SECONDS: Final = 3600
+"""SIGTERM and Ctrl-C reach vLLM's processes, too. They must not cut requests that the service lets finish before."""
 _LORA_RANKS: Final = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """The values that vLLM takes for max_lora_rank."""
 
@@ -45,6 +47,7 @@ def build_engine_arguments(
         "generation_config": "vllm",  # no settings of the checkpoint beside those of a request
         "disable_log_stats": True,
         "structured_outputs_config": {"backend": "guidance"},  # llguidance, as in the engine on transformers
+        "shutdown_timeout": _SHUTDOWN_SECONDS,
         **lora,
         **changes,
     }

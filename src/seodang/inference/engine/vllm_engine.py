@@ -33,6 +33,8 @@ from seodang.inference.engine.vllm_mapping import build_sampling_arguments, read
 
 logger = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 0.25
+SHUTDOWN_SECONDS: Final = 5.0
+"""Time in which vLLM's processes may end before they are killed."""
 
 
 class VllmEngine:
@@ -133,7 +135,7 @@ class VllmEngine:
             task.cancel()
         await asyncio.gather(*self._open.values(), return_exceptions=True)
         atexit.unregister(self._engine.shutdown)
-        self._engine.shutdown()  # in the loop, whose reader of outputs would else report a dead engine
+        self._engine.shutdown(SHUTDOWN_SECONDS)  # in the loop, whose reader of outputs would else report a dead engine
         if self._guard is not None:
             await asyncio.to_thread(self._guard.end)
 

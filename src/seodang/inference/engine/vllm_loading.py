@@ -13,7 +13,7 @@ from seodang.i18n import _
 from seodang.inference.engine.process_guard import ProcessGuard
 from seodang.inference.engine.scheduler import Limits
 from seodang.inference.engine.vllm_arguments import build_engine_arguments
-from seodang.inference.engine.vllm_engine import VllmEngine
+from seodang.inference.engine.vllm_engine import SHUTDOWN_SECONDS, VllmEngine
 
 _DETERMINISTIC: Final = "VLLM_BATCH_INVARIANT"
 _START_METHOD: Final = "VLLM_WORKER_MULTIPROC_METHOD"
@@ -56,5 +56,7 @@ def load_vllm_engine(
     except (RuntimeError, ValueError, TypeError, OSError) as error:
         guard.end()
         raise ModelError(_("vLLM cannot load {folder}: {error}", folder=folder, error=error)) from error
-    atexit.register(engine.shutdown)  # at an exit without close(); the guard ends what a killed process leaves
+    atexit.register(
+        engine.shutdown, SHUTDOWN_SECONDS
+    )  # at an exit without close(); the guard ends what a killed process leaves
     return VllmEngine(engine, stop_ids, adapters, limits, guard)
