@@ -114,10 +114,11 @@ def _make_valid(path: str, rng: random.Random) -> Any:
     instruction = {"instruction": SECRET, "input": rng.choice(["", "가"])}
     own: dict[str, Callable[[], dict[str, Any]]] = {
         "/generate": lambda: {
-            **instruction, "max_new_tokens": 4, "temperature": 0.5, "stream": rng.random() < 0.3, **_pick_form(rng),
+            **instruction, "max_new_tokens": 4, "temperature": 0.5, "stream": rng.random() < 0.3, "model": None,
+            **_pick_form(rng),
         },
         "/choose": lambda: {**instruction, "options": ["예", "아니요", SECRET], "model": None},
-        "/batch": lambda: {"records": [instruction] * rng.randint(1, 6), "max_new_tokens": 3, "temperature": 0.5},
+        "/batch": lambda: {"records": [instruction] * rng.randint(1, 6), "max_new_tokens": 3, "temperature": 0.5, "model": None},
         "/v1/chat/completions": lambda: {
             "messages": rng.choice(_MESSAGES), "max_tokens": 6, "max_completion_tokens": 4, "logprobs": True,
             "top_logprobs": 2, "stream": rng.random() < 0.3, **_SAMPLING, **_pick_tools(rng), **_pick_form(rng),
