@@ -85,17 +85,24 @@ async def attack(url: str, numbers: list[int], result: Result, pid: int, clients
         for number in remaining:
             await _send(client, number, result)
             done += 1
-            if done % max(1, len(numbers) // 10) == 0:
+            if done % max(1, len(numbers) // 10) == 0 and process.is_running():
                 result.memory.append(process.memory_info().rss / 2**20)
 
     async with httpx.AsyncClient(base_url=url, timeout=_SECONDS) as client:
         started = time.monotonic()
         await asyncio.gather(*(work(client) for _ in range(clients)))
         result.seconds = time.monotonic() - started
-        response = await client.post("/generate", json={"instruction": "가"})
-    if response.status_code != 200:
-        result.faults.append(f"the service answers {response.status_code} at the end")
+        result.faults += await _find_end_fault(client)
     result.slowest = sorted(result.slowest, reverse=True)[:_SHOWN]
+
+
+async def _find_end_fault(client: httpx.AsyncClient) -> list[str]:
+    """Return what is wrong with the service after the run."""
+    try:
+        response = await client.post("/generate", json={"instruction": "가"})
+    except httpx.HTTPError as error:
+        return [f"the service is gone: {type(error).__name__}"]
+    return [] if response.status_code == 200 else [f"the service answers {response.status_code} at the end"]
 
 
 async def _send(client: httpx.AsyncClient, number: int, result: Result) -> None:
@@ -132,7 +139,7 @@ def report(result: Result) -> dict[str, Any]:
         "codes": dict(result.codes.most_common()),
         "slowest_s": result.slowest[:5],
         "memory_mb": [round(value) for value in result.memory],
-        "faults": result.faults[:_SHOWN],
+        "faults": [*result.faults[:_SHOWN], *result.faults[_SHOWN:][-_SHOWN:]],
         "fault_count": len(result.faults),
     }
 
@@ -148,9 +155,10 @@ def run(process: subprocess.Popen[bytes], url: str, log: Path, numbers: list[int
     """Attack a service, stop it, and return what it did."""
     result = Result()
     asyncio.run(attack(url, numbers, result, process.pid, clients))
-    process.send_signal(signal.SIGTERM)
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
     if code := process.wait(60):
-        result.faults.append(f"the service ends with exit code {code}")
+        result.faults.append(f"the service ends with exit code {code}: {log.read_text('utf-8')[-500:]}")
     result.faults += read_log(log)
     return result
 

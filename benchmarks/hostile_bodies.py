@@ -78,7 +78,7 @@ _SCHEMAS: Final[tuple[Any, ...]] = (
     {"type": "string", "pattern": "\\p{L}{1,9}"}, {"type": "string", "minLength": 10**9},
     {"type": "string", "minLength": 5, "maxLength": 2}, {"type": "array", "minItems": 10**6},
     {"type": "integer", "minimum": 10, "maximum": 1}, {"type": "integer", "multipleOf": 0}, {"enum": []},
-    {"enum": ["a" * n for n in range(500)]}, {"const": {"a": [None, "\ud800"]}}, {"not": {}}, {"allOf": [{}] * 300},
+    {"const": -(2**63)}, {"enum": [2**63 - 1, -(2**63) + 1]}, {"enum": ["a" * n for n in range(500)]}, {"const": {"a": [None, "\ud800"]}}, {"not": {}}, {"allOf": [{}] * 300},
     {"anyOf": [{"const": n} for n in range(800)]}, {"oneOf": [{"type": "string"}, {"const": "a"}]},
     {"type": "object", "properties": {str(n): {} for n in range(500)}, "required": [str(n) for n in range(500)]},
     {"type": "object", "patternProperties": {"^.*$": {}}}, {"type": "object", "additionalProperties": False},

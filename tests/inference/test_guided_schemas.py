@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 from seodang.inference.engine.contract import GuideFailed
 from seodang.inference.guides.compiler import GuideCompiler
 from seodang.inference.guides.grammars import build_grammar, build_object_body, build_schema_body
+from seodang.inference.guides.json_schema import check_schema
 from seodang.primer_base.model import train_tokenizer
 
 END = 1
@@ -130,3 +131,13 @@ def test_any_object_is_json_without_runs_of_blanks(compiler, seed):
 def test_a_senseless_schema_is_refused_or_compiles(compiler, schema):
     with suppress(GuideFailed):
         compiler.compile(build_grammar(build_schema_body(schema)))
+
+
+@pytest.mark.parametrize("value", [-(2**63), -(2**63) + 1, 2**63 - 1, 2**62, -(2**64), 10**400])
+@pytest.mark.parametrize("schema", [{"const": None}, {"enum": ["가", None]}, {"items": {"const": {"a": [None]}}}])
+def test_an_integer_that_overflows_the_stack_of_the_compiler_is_refused(schema, value):
+    """llguidance ends the process at -2^63, and everyone's requests with it."""
+    filled = json.loads(json.dumps(schema).replace("null", str(value)))
+    with pytest.raises(GuideFailed, match=r"(enum|const) has an integer of 63 bits or more"):
+        check_schema(filled)
+    assert check_schema(json.loads(json.dumps(schema).replace("null", str(2**62 - 1))))

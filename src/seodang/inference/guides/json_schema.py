@@ -20,6 +20,8 @@ _MAX_DEPTH: Final = 64  # schemas within schemas
 _MAX_MULTIPLE: Final = 10_000
 _MAX_COMBINED_PATTERNS: Final = 8  # each one doubles the states of their intersection
 _INT64: Final = 2**63
+_MAX_INTEGER: Final = 2**62
+"""Of a value in enum or const."""
 
 _ANNOTATIONS: Final = frozenset(
     "title description default example examples deprecated readOnly writeOnly $comment $schema".split()
@@ -104,6 +106,8 @@ def _check_object(path: str, schema: Mapping[str, Any]) -> None:
             raise GuideFailed(_("{path}: the keyword {keyword} is not supported", path=path, keyword=name))
         if name in _NUMBERS | _COUNTS:
             _check_number(path, name, value)
+        if name in ("enum", "const"):
+            _check_values(path, name, value)
     if "$ref" in schema and not str(schema["$ref"]).startswith("#"):
         raise GuideFailed(_("{path}: $ref must refer to a part of this schema, such as #/$defs/name", path=path))
     format = schema.get("format")
@@ -111,6 +115,16 @@ def _check_object(path: str, schema: Mapping[str, Any]) -> None:
         names = ", ".join(sorted(_FORMATS))
         raise GuideFailed(_("{path}: this format is not supported; those that are: {names}", path=path, names=names))
     _check_property_count(path, schema)
+
+
+def _check_values(path: str, name: str, value: Any) -> None:
+    """Check the values of an answer: llguidance overflows its stack at -2^63, which would end the process."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, int) and abs(item) >= _MAX_INTEGER:
+            raise GuideFailed(_("{path}: {keyword} has an integer of 63 bits or more", path=path, keyword=name))
+        waiting += item if isinstance(item, list) else item.values() if isinstance(item, dict) else ()
 
 
 def _check_number(path: str, name: str, value: Any) -> None:
