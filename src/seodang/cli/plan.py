@@ -13,6 +13,14 @@ import typer
 from seodang.cli.plan_format import format_plan
 from seodang.cli.plan_machine import Device, Target, build_machine, parse_memory
 from seodang.cli.plan_preflight import check_data, check_licences, format_preflight, serialize_preflight
+from seodang.cli.plan_tokenizers import (
+    compare_tokenizers,
+    format_cost,
+    load_corpus,
+    measure_folder,
+    print_comparison,
+    serialize_cost,
+)
 from seodang.cli.terminal import print_lines
 from seodang.errors import ModelError, SeodangError
 from seodang.i18n import _, ngettext
@@ -45,6 +53,14 @@ def plan(
     memory: Annotated[
         str | None, typer.Option(metavar="SIZE", help=_("Memory of one device of that machine, such as 24G."))
     ] = None,
+    compare: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--compare-tokenizers",
+            metavar="NAME",
+            help=_("Only compare tokenizers: a profile, an overlay or a folder; once for each."),
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help=_("Print the plan as one JSON object."))] = False,
 ) -> int:
     """Print the plan, for this machine or another one; 0 when it fits and the gate can judge it, else 2.
@@ -53,6 +69,8 @@ def plan(
         SeodangError: If it cannot be planned; exit code 2.
     """
     paths = Paths(Path.cwd())
+    if compare:
+        return _compare(compare, profile, paths, as_json=as_json)
     try:
         params = _load_params(profile, paths)
         check_licences(params)
@@ -64,12 +82,29 @@ def plan(
         raise
     from seodang.training.planning.plan_json import serialize_plan
 
+    corpus = load_corpus(params, paths)
+    cost = None if plan_result.base.folder is None else measure_folder(plan_result.base.folder, corpus)
     if as_json:
-        content = {**serialize_plan(plan_result), **serialize_preflight(preflight)}
+        content = {**serialize_plan(plan_result), **serialize_cost(cost, corpus), **serialize_preflight(preflight)}
         print(json.dumps(content, ensure_ascii=False))
     else:
-        print_lines([*format_plan(plan_result), *format_preflight(preflight)])
+        lines = [] if cost is None else format_cost(cost, corpus)
+        print_lines([*format_plan(plan_result, lines), *format_preflight(preflight)])
     return FITS if plan_result.fits and not (preflight and preflight.problems) else DOES_NOT_FIT
+
+
+def _compare(names: list[str], profile: str | None, paths: Paths, *, as_json: bool) -> int:
+    """Print what text costs with each tokenizer; 2 if none is known."""
+    corpus, costs = compare_tokenizers(names, _load_params(profile, paths), paths)
+    if as_json:
+        content = {
+            name: {"error": cost} if isinstance(cost, str) else serialize_cost(cost, corpus)["tokenizer"]
+            for name, cost in costs.items()
+        }
+        print(json.dumps(content, ensure_ascii=False))
+    else:
+        print_comparison(corpus, costs)
+    return DOES_NOT_FIT if all(isinstance(cost, str) for cost in costs.values()) else FITS
 
 
 def _make_plan(params: Params, device: Device | None, memory: str | None, paths: Paths) -> Plan:

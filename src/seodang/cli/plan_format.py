@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len
@@ -26,14 +27,14 @@ _PARTS: Final = {
 }
 
 
-def format_plan(plan: Plan) -> list[str]:
-    """Return the lines of a plan."""
+def format_plan(plan: Plan, tokenizer_lines: Sequence[str] = ()) -> list[str]:
+    """Return the lines of a plan, with those about its tokenizer below the data."""
     train, weights = plan.train, plan.weights
     ratio = weights.trainable / max(1, weights.parameters)
     size = f"{weights.parameters / 1e6:,.1f} M, {plan.base.config.model_type}"
     return [
-        *_format_row(_("model"), plan.base.name, size, str(plan.base.origin)),
-        *_format_row(
+        *format_row(_("model"), plan.base.name, size, str(plan.base.origin)),
+        *format_row(
             _("device"),
             plan.machine.device,
             ngettext(
@@ -45,14 +46,15 @@ def format_plan(plan: Plan) -> list[str]:
             ),
             *([] if plan.machine.is_here else [_("of another machine; its set-up and speed are not known here")]),
         ),
-        *_format_row(_("method"), train.method, *_describe_adapter(plan)),
-        *_format_row(
+        *format_row(_("method"), train.method, *_describe_adapter(plan)),
+        *format_row(
             _("trainable parameters"),
             f"{weights.trainable:,}",
             _("{ratio:.2%}; fused layers {count}", ratio=ratio, count=plan.fused_layers),
         ),
-        *_format_row(_("attention"), "packed" if plan.packed else "padded", *_describe_attention(plan)),
+        *format_row(_("attention"), "packed" if plan.packed else "padded", *_describe_attention(plan)),
         *_format_data(plan),
+        *tokenizer_lines,
         "",
         *_format_memory(plan),
         *_format_time(plan),
@@ -88,10 +90,10 @@ def _format_data(plan: Plan) -> list[str]:
     sample = plan.sample
     if sample is None and plan.base.folder is None:
         note = _("not counted, for the tokenizer is not here: the longest records are assumed")
-        return _format_row(_("data"), "-", note, _("run: dvc repro prepare"))
+        return format_row(_("data"), "-", note, _("run: dvc repro prepare"))
     if sample is None:
         note = _("none yet: the plan assumes the longest records")
-        return _format_row(_("data"), "-", note, _("run: dvc repro prepare"))
+        return format_row(_("data"), "-", note, _("run: dvc repro prepare"))
     counts = sample.dataset.counts
     is_part = sample.sample_size < sample.records
     coverage = _("sample of {count:,}", count=sample.sample_size) if is_part else _("all were read")
@@ -100,7 +102,7 @@ def _format_data(plan: Plan) -> list[str]:
         too_long=counts.too_long,
         without_answer=counts.without_answer,
     )
-    lines = _format_row(_("records"), f"{sample.records:,}", coverage, left_out)
+    lines = format_row(_("records"), f"{sample.records:,}", coverage, left_out)
     if plan.steps is None or plan.tokens is None or plan.label_tokens is None or plan.computed_tokens is None:
         return lines
     steps = _(
@@ -115,25 +117,25 @@ def _format_data(plan: Plan) -> list[str]:
     )
     return [
         *lines,
-        *_format_row(_("optimizer steps"), f"{plan.steps:,}", steps),
-        *_format_row(_("tokens"), f"{plan.tokens:,}", shares),
+        *format_row(_("optimizer steps"), f"{plan.steps:,}", steps),
+        *format_row(_("tokens"), f"{plan.tokens:,}", shares),
     ]
 
 
 def _format_memory(plan: Plan) -> list[str]:
     memory, machine = plan.memory, plan.machine
-    lines = _format_row(_("memory"), "MB")
+    lines = format_row(_("memory"), "MB")
     for name, size in memory.parts.items():
-        lines += _format_row(f"  {_(_PARTS[name])}", _format_mb(size)) if size else []
+        lines += format_row(f"  {_(_PARTS[name])}", _format_mb(size)) if size else []
     if memory.loading > memory.training:
-        lines += _format_row(f"  {_('while loading')}", _format_mb(memory.loading), _("weights and their file"))
+        lines += format_row(f"  {_('while loading')}", _format_mb(memory.loading), _("weights and their file"))
     available = (
         _("available {memory}, free now {free}", memory=_format_mb(machine.memory), free=_format_mb(machine.free))
         if machine.is_here
         else _("available {memory}", memory=_format_mb(machine.memory))
     )
     note = [_("{count} processes", count=memory.processes)] if memory.processes > 1 else []
-    return lines + _format_row(f"  {_('peak')}", _format_mb(memory.peak), available, *note)
+    return lines + format_row(f"  {_('peak')}", _format_mb(memory.peak), available, *note)
 
 
 def _format_mb(size: int) -> str:
@@ -145,7 +147,7 @@ def _format_time(plan: Plan) -> list[str]:
         return []
     cpu = [] if plan.duration.cpu_seconds is None else [f"{plan.duration.cpu_seconds:,.0f} CPU s"]
     cost = ", ".join([*cpu, f"{plan.duration.flops:.1e} FLOPs"])
-    return _format_row(_("time"), _format_duration(plan.duration.seconds), _("at the speed measured now"), cost)
+    return format_row(_("time"), _format_duration(plan.duration.seconds), _("at the speed measured now"), cost)
 
 
 def _format_duration(seconds: float) -> str:
@@ -172,7 +174,7 @@ def _format_verdict(plan: Plan) -> list[str]:
     return lines
 
 
-def _format_row(label: str, value: str, *notes: str) -> list[str]:
+def format_row(label: str, value: str, *notes: str) -> list[str]:
     """Return a line of label, value and note, and one line for each further note; a Hangul syllable is two columns."""
     first, *rest = notes or ("",)
     gap = max(1, _LABEL - cell_len(label) + _VALUE - cell_len(value))

@@ -60,7 +60,7 @@ def find_base(
         return Base(model.name, _read_config(folder, model.name), folder, "artifacts/base")
     if model.source in {"bundled", "path"}:
         find_checkpoint_folder(model, root)
-    for source_folder, origin in _list_sources(model, root, conversion_cache, downloads):
+    for source_folder, origin in list_sources(model, root, conversion_cache, downloads):
         if (source_folder / "config.json").exists():
             has_weights = any(source_folder.glob("*.safetensors"))
             return Base(
@@ -87,7 +87,8 @@ def _find_remote_base(model: ModelParams) -> Base:
     )
 
 
-def _list_sources(model: ModelParams, root: Path, conversion_cache: Path, downloads: Path) -> list[tuple[Path, str]]:
+def list_sources(model: ModelParams, root: Path, conversion_cache: Path, downloads: Path) -> list[tuple[Path, str]]:
+    """Return the folders on this machine that may hold the model's files, each with its name for the plan."""
     match model.source:
         case "bundled" | "path":
             return [(root / str(model.path), str(model.path))]

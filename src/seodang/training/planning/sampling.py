@@ -55,6 +55,15 @@ def sample_records(
     )
 
 
+def read_sample(split: Path, seed: int) -> list[Record]:
+    """Return a sample of at most SAMPLE_SIZE records of a split, in their order.
+
+    Raises:
+        ArtifactError: If the split cannot be read.
+    """
+    return _sample_reservoir(read_records(split), seed)[0]
+
+
 def _sample_reservoir(records: Iterator[Record], seed: int) -> tuple[list[Record], int]:
     """Return the sample and the number of all records (algorithm R, Vitter 1985)."""
     rng = random.Random(seed)
