@@ -74,7 +74,7 @@ def start(model, tmp_path, find_free_port) -> Callable[..., object]:
             **os.environ,
             "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT / "tests/service/engine_killer"))),
             "SEODANG_ENGINE": engine,
-            "SEODANG_VLLM_ARGS": '{"enforce_eager": true, "max_model_len": 96}',
+            "SEODANG_VLLM_ARGS": '{"enforce_eager": true}',
             "VLLM_CPU_KVCACHE_SPACE": "1",
         }
         with (
