@@ -334,8 +334,10 @@ async def check_death(case: EngineCase) -> None:
     await anext(streams[0])
     assert case.engine.get_failure() is None
     case.kill()
-    ended = await asyncio.gather(*map(exhaust, streams), return_exceptions=True)
-    assert [type(error) for error in ended] == [EngineStopped] * PLACES
+    first, *others = await asyncio.gather(*map(exhaust, streams), return_exceptions=True)
+    # An engine that answers one request after the other may be killed between two of them.
+    assert first is None or isinstance(first, EngineStopped)
+    assert [type(error) for error in others] == [EngineStopped] * (PLACES - 1)
     assert isinstance(case.engine.get_failure(), EngineStopped)
     with pytest.raises(EngineStopped):
         await read(case, build_request())
