@@ -122,8 +122,8 @@ def check_that_they_end(processes: list[psutil.Process]) -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_everyone_gets_503_with_the_reason_and_the_service_ends(start, engine):
     with start(engine) as server, connect(server.port) as streaming, connect(server.port) as client:
-        streaming.sendall(build_post(STREAM))
-        client.sendall(build_post(BATCH, "/batch"))
+        streaming.sendall(build_post(STREAM, "/v1/chat/completions", "Connection: close"))
+        client.sendall(build_post(BATCH, "/batch", "Connection: close"))
         assert streaming.recv(100).startswith(b"HTTP/1.1 200")
         server.kill_engine()
         killed = time.monotonic()
