@@ -62,10 +62,14 @@ def run_service(context: ServiceContext, keys: str = "") -> Iterator[Served]:
     bodies: list[Any] = []
 
     async def record(scope: Any, receive: Any, send: Any) -> None:
+        parts: list[bytes] = []
+
         async def read() -> Any:
             message = await receive()
-            if message.get("body"):
-                bodies.append(json.loads(message["body"]))
+            parts.append(message.get("body", b""))
+            if any(parts) and not message.get("more_body", False):  # a long body arrives in parts
+                bodies.append(json.loads(b"".join(parts)))
+                parts.clear()
             return message
 
         await app(scope, read, send)
