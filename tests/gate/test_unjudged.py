@@ -118,9 +118,9 @@ def test_a_task_file_that_no_rule_names_falls_below_the_base():
 
 
 def test_a_metric_of_unknown_direction_changes():
-    candidate = BETTER | build_values("a", 1.0, metric="politeness")
-    decision = judge(candidate, WORSE | build_values("a", 5.0, metric="politeness", seed=1))
-    assert list_notes(decision)[0].startswith("politeness a changed clearly: champion v0.1.0 4.9779")
+    candidate = BETTER | build_values("a", 1.0, metric="charm")
+    decision = judge(candidate, WORSE | build_values("a", 5.0, metric="charm", seed=1))
+    assert list_notes(decision)[0].startswith("charm a changed clearly: champion v0.1.0 4.9779")
 
 
 def test_many_falls_are_counted_beyond_ten():

@@ -1,5 +1,7 @@
 """Packed weights compute what the layers compute, and give a row the same bits beside any others."""
 
+import copy
+
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
@@ -102,6 +104,22 @@ def test_layers_with_the_same_input_take_their_parts_in_any_order_and_of_other_i
         parts = [attention.k_proj(first), attention.q_proj(first), attention.q_proj(second), attention.v_proj(first)]
 
     assert all(part == pytest.approx(other.detach(), abs=1e-5) for part, other in zip(parts, usual, strict=True))
+
+
+def test_a_copied_model_computes_the_same_and_apart():
+    model = make_llama()
+    PackedLinears.pack(model)
+    usual = compute(model)
+
+    copied = copy.deepcopy(model)
+
+    assert torch.equal(compute(copied), usual)
+    first, second = (each.model.layers[0].self_attn for each in (model, copied))
+    values = torch.randn(2, 3, 64)
+    with torch.inference_mode():
+        first.q_proj(values)
+        assert second.k_proj.forward.func.__self__ is not first.k_proj.forward.func.__self__
+        assert torch.equal(second.v_proj(values), first.v_proj(values))
 
 
 class Product(nn.Module):

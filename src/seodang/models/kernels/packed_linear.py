@@ -8,6 +8,7 @@ input are one product.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final, Self
@@ -78,6 +79,12 @@ class _Product:
         self._bias = torch.cat(biases) if biases else None
         self._input: Tensor | None = None
         self._outputs: list[Tensor] = []
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Product:
+        """Return a product for a copied model; it shares the packed weight, which cannot be copied."""
+        copied = memo[id(self)] = copy.copy(self)
+        copied._layers, copied._input, copied._outputs = [], None, []
+        return copied
 
     @torch.inference_mode()
     def is_verified(self) -> bool:
