@@ -1,30 +1,14 @@
 """The number of copies of each record in train."""
 
-from typing import Any
-
 import numpy as np
 import pytest
+from tests.fixtures.sources import source
 
 from seodang.config import SourceParams
 from seodang.preparation.features import compute_unit_hash
 from seodang.preparation.mixing import Mix, mix
 
 POSITIONS = np.array([0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95])
-
-
-def source(name: str, **changes: Any) -> SourceParams:
-    empty = dict.fromkeys(("path", "sha256", "columns", "table", "language", "task", "cluster", "limit", "cap"))
-    defaults = {
-        "kind": "primer",
-        "format": "auto",
-        "role": "any",
-        "weight": 1.0,
-        "replay": False,
-        "licence": "CC0-1.0",
-        "teachers": [],
-    }
-    defaults["choices"] = []
-    return SourceParams.model_validate({"name": name, **empty, **defaults, **changes})
 
 
 def run_mix(

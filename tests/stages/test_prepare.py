@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.fixtures.sources import source
 
 import seodang.stages.prepare as stage
 from seodang.config import IngestParams, SourceParams
@@ -22,21 +23,6 @@ NO_LEAKS = dict.fromkeys(("exact", "ngram", "minhash", "quote", "answer", "rewor
 @pytest.fixture
 def paths(tmp_path) -> Paths:
     return Paths(tmp_path)
-
-
-def source(name: str, **changes: Any) -> SourceParams:
-    empty = dict.fromkeys(("path", "sha256", "columns", "table", "language", "task", "cluster", "limit", "cap"))
-    defaults = {
-        "kind": "primer",
-        "format": "auto",
-        "role": "any",
-        "weight": 1.0,
-        "replay": False,
-        "licence": "CC0-1.0",
-        "teachers": [],
-    }
-    defaults["choices"] = []
-    return SourceParams.model_validate({"name": name, **empty, **defaults, **changes})
 
 
 def ingest(*sources: SourceParams) -> IngestParams:

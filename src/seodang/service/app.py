@@ -19,11 +19,10 @@ from seodang.io.file_digests import share_digests
 from seodang.io.library_warnings import filter_library_warnings
 from seodang.packaging.bento import MODEL_CARD
 from seodang.packaging.packaged_folder import prepare_alias
-from seodang.service.http.api_error import ApiError
 from seodang.service.http.api_keys import ApiKeys
 from seodang.service.http.rate_limits import RateLimits
 from seodang.service.lifecycle.draining import read_drain_seconds
-from seodang.service.lifecycle.health import build_probe_error, check_engine, check_readiness
+from seodang.service.lifecycle.health import answer_probe, check_engine, check_readiness
 from seodang.service.pages.index_page import render_index_page
 from seodang.service.telemetry.tracing import load_exporters
 
@@ -125,11 +124,7 @@ class Seodang:
         Raises:
             HTTPException: With the status 503 and the reason.
         """
-        try:
-            check_engine(self._context)
-        except ApiError as error:
-            raise build_probe_error(error) from error
-        return True
+        return answer_probe(check_engine, self._context)
 
     async def __is_ready__(self) -> bool:
         """Return True, or raise an error if requests are refused; BentoML asks for /readyz.
@@ -137,11 +132,7 @@ class Seodang:
         Raises:
             HTTPException: With the status 503 and the reason.
         """
-        try:
-            check_readiness(self._context)
-        except ApiError as error:
-            raise build_probe_error(error) from error
-        return True
+        return answer_probe(check_readiness, self._context)
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def stop(self) -> None:

@@ -112,7 +112,7 @@ def measure_length_bias(
         pairs=len(rows),
         judge_share=float(sums[0] / sums[2]),
         people_share=float(sums[1] / sums[2]),
-        excess=estimate(columns, names, lambda sums: (sums[..., 0] - sums[..., 1]) / sums[..., 2]),
+        excess=estimate(columns, names, _compute_excess),
         agreement_longer=float(sums[3] / sums[4]) if sums[4] else None,
         agreement_shorter=float(sums[5] / sums[6]) if sums[6] else None,
         pairs_longer=int(sums[4]),
@@ -121,6 +121,11 @@ def measure_length_bias(
         judge_ratio=_compute_ratio(columns[:, 0], np.array(ratios)),
         people_ratio=_compute_ratio(columns[:, 1], np.array(ratios)),
     )
+
+
+def _compute_excess(sums: Floats) -> Floats:
+    result: Floats = (sums[..., 0] - sums[..., 1]) / sums[..., 2]
+    return result
 
 
 def _compute_gap(sums: Floats) -> Floats:
@@ -179,7 +184,7 @@ def measure_self_preference(
         pairs=len(rows),
         judge_share=float(sums[0] / sums[2]),
         people_share=float(sums[1] / sums[2]),
-        excess=estimate(columns, names, lambda sums: (sums[..., 0] - sums[..., 1]) / sums[..., 2]),
+        excess=estimate(columns, names, _compute_excess),
     )
 
 

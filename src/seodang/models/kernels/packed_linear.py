@@ -105,8 +105,7 @@ class _Product:
     def install(self) -> None:
         """Let the layers use the product."""
         for index, layer in enumerate(self._layers):
-            forward = self._multiply_alone if len(self._layers) == 1 else partial(self._multiply_shared, index)
-            layer.forward = partial(forward, layer)  # type: ignore[method-assign]
+            layer.forward = partial(self._compute_part, index, layer)  # type: ignore[method-assign]
 
     def restore(self) -> None:
         """Let the layers compute as before."""
@@ -117,19 +116,16 @@ class _Product:
         product: Tensor = torch.ops.mkldnn._linear_pointwise.default(values, self._weight, self._bias, "none", [], "")
         return product
 
-    def _multiply_alone(self, layer: nn.Linear, values: Tensor) -> Tensor:
+    def _compute_part(self, index: int, layer: nn.Linear, values: Tensor) -> Tensor:
+        """Return the output of a layer; the first one computes those of all layers with the same input."""
         if torch.is_grad_enabled():  # the packed product has no gradient
             return nn.functional.linear(values, layer.weight, layer.bias)
-        return self._multiply(values)
-
-    def _multiply_shared(self, index: int, layer: nn.Linear, values: Tensor) -> Tensor:
-        """Return a layer's part of the product, which the first layer computes."""
-        if torch.is_grad_enabled():
-            return nn.functional.linear(values, layer.weight, layer.bias)
+        if len(self._sizes) == 1:
+            return self._multiply(values)
         if values is not self._input:
             self._input, self._outputs = values, list(self._multiply(values).split(self._sizes, dim=-1))
         part = self._outputs[index]
-        if index == len(self._layers) - 1:
+        if index == len(self._sizes) - 1:
             self._input, self._outputs = None, []
         return part
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from starlette.exceptions import HTTPException
 
@@ -36,6 +37,23 @@ def check_readiness(context: ServiceContext) -> None:
     check_engine(context)
     if context.is_stopping:
         raise build_closing_error()
+
+
+def answer_probe(check: Callable[[ServiceContext], None], context: ServiceContext) -> bool:
+    """Return True as BentoML's probes want it, or raise its error.
+
+    Args:
+        check: check_engine or check_readiness.
+        context: Of the service.
+
+    Raises:
+        HTTPException: With the status 503 and the reason.
+    """
+    try:
+        check(context)
+    except ApiError as error:
+        raise build_probe_error(error) from error
+    return True
 
 
 def build_probe_error(error: ApiError) -> HTTPException:
