@@ -494,7 +494,12 @@ def test_too_many_requests_at_the_same_time_are_no_busy_service(page, build_cont
     context.other_models = (replace(build_context("다른 답변"), model=replace(context.model, tag="base", names=())),)
     with run_service(context) as service:
         open_page(page, service)
-        ask(page, "가")  # of both models at the same time
+        service.engine.allowed = 0  # the first request is still running when the second one arrives
+        write(page, "가")
+        page.press("Enter", CONTROL)  # asks both models at the same time
+        page.wait("document.querySelector('.problem')")
+        service.engine.allowed = 1_000_000
+        page.wait(IDLE)
         assert "The limit of requests at the same time is reached." in page.read(".problem")
         assert page.evaluate("document.querySelectorAll('.problem').length") == 1
 
