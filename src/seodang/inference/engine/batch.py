@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from seodang.inference.engine.batch_shape import BatchShape
 from seodang.inference.engine.prefix_store import PrefixStore
 from seodang.inference.engine.running_request import RunningRequest
-from seodang.inference.engine.sampling import is_plain_greedy
+from seodang.inference.engine.sampling import find_best_tokens, is_plain_greedy
 from seodang.inference.engine.scheduler import select_chunks
 from seodang.inference.engine.slot_cache import LayerShape, SlotCache, WritePlan, get_read_width
 from seodang.inference.generation import make_nan_error
@@ -41,14 +41,9 @@ class Batch:
 
     def add(self, request: RunningRequest) -> None:
         """Give a request a row."""
-        rows = len(self.rows) + 1
-        width = max(row.width for row in [*self.rows, request])
-        self._cache.reserve(
-            self._shape.round_rows(rows),
-            self._shape.round_width(width),
-            used_rows=len(self.rows),
-            max_tokens=self._shape.max_tokens,
-        )
+        width = max(max(len(row.prompt), row.position) for row in [*self.rows, request]) + 1
+        self._cache.trim(width, used_rows=len(self.rows))
+        self._reserve(len(self.rows) + 1, width)
         self.rows.append(request)
         if not request.needs_prompt_logits:
             self._store.queried_tokens += len(request.prompt)
@@ -161,7 +156,8 @@ class Batch:
     def _forward(self, rows: list[int], tokens: Tensor, positions: Tensor, columns: Tensor, *, keep: int) -> Tensor:
         """Return the logits of the last `keep` tokens of each row."""
         device = self._model.device
-        width = min(get_read_width(int(columns.max()) + 1), self._cache.width)
+        width = get_read_width(int(columns.max()) + 1)
+        self._reserve(len(self.rows), width)
         first = rows[0] if rows == list(range(rows[0], rows[0] + len(rows))) else None
         is_one_column = first is not None and columns.shape[1] == 1 and bool((columns == columns[0]).all())
         column = int(columns[0]) if is_one_column else None
@@ -180,11 +176,15 @@ class Batch:
         logits: Tensor = output.logits
         return logits[:, -keep:]
 
+    def _reserve(self, rows: int, width: int) -> None:
+        self._cache.reserve(
+            self._shape.round_rows(rows), width, used_rows=len(self.rows), max_tokens=self._shape.max_tokens
+        )
+
     def _take_steps(self, rows: Sequence[RunningRequest], logits: Tensor) -> None:
         logits = logits.float()
-        best, tokens = logits.max(dim=-1)
-        damaged = best.isnan().tolist()  # max returns NaN if a value is NaN
-        for row, row_logits, token, is_damaged in zip(rows, logits, tokens.tolist(), damaged, strict=True):
+        damaged = logits.amax(dim=-1).isnan().tolist()  # NaN if a value is NaN
+        for row, row_logits, token, is_damaged in zip(rows, logits, find_best_tokens(logits), damaged, strict=True):
             if is_damaged:
                 self._fail_damaged(row)
                 continue

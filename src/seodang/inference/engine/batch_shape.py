@@ -70,10 +70,6 @@ class BatchShape:
         """Return the padded tokens of each row for a longest chunk of `tokens`."""
         return round_up(tokens, _FIXED_CHUNK if self.is_fixed else self._row_step)
 
-    def round_width(self, width: int) -> int:
-        """Return the columns of the cache for a row of `width` tokens."""
-        return round_up(width, _FIXED_CHUNK)
-
     def split_mask(self, mask: Tensor) -> Any:
         """Return the mask as the model takes it; all windows are longer than the rows."""
         return dict.fromkeys(self.mask_names, mask) if self.mask_names else mask

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase, TokenizersBackend
 
 from seodang.errors import SeodangError
 from seodang.i18n import _, ngettext
@@ -31,6 +31,10 @@ class RequestRejected(SeodangError):
         self.field = field
         self.message = message
         self.code = code
+
+
+# Texts of single tokens that are kept: a token is decoded alone after each character.
+_KEPT_TEXTS: Final = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,18 @@ class ServedModel:
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of tokens without control tokens; blanks stay as they are."""
+        return self._decode_token(ids[0]) if len(ids) == 1 else self._decode_ids(ids)
+
+    @cached_property
+    def _decode_token(self) -> Callable[[int], str]:
+        return lru_cache(maxsize=_KEPT_TEXTS)(lambda token: self._decode_ids([token]))
+
+    def _decode_ids(self, ids: Sequence[int]) -> str:
+        # transformers' own method checks its arguments for longer than the library below it decodes.
+        if type(self.tokenizer).decode is PreTrainedTokenizerBase.decode and (
+            type(self.tokenizer)._decode is TokenizersBackend._decode
+        ):
+            return str(self.tokenizer.backend_tokenizer.decode(ids, skip_special_tokens=True))
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
     def encode_request(self, instruction: str, input: str = "") -> list[int]:
