@@ -10,8 +10,8 @@ out). All run; those that are not measured are halted. They are measured in turn
 of which sends its next request when its answer is complete, and random arrivals at a rate, whatever is open. AIPerf and
 what the other servers need is installed into --folder first; llama-cpp-python is compiled, which takes 10 minutes.
 
-Answers are streamed and have --new-tokens tokens, with greedy decoding. Prompts have mixed lengths, and no server gets
-a prompt twice. There are --requests requests per client, at least 8. The first table has medians of all runs with their
+Answers are streamed, but for one load of one client, and have --new-tokens tokens, with greedy decoding. Prompts have
+mixed lengths, and no server gets a prompt twice. There are --requests requests per client, at least 8. The first table has medians of all runs with their
 range; times in the second one are those of all requests of all runs. The third one compares one client with the model
 alone in a process of its own: transformers' generate(), and the engine without HTTP.
 """
@@ -160,6 +160,8 @@ def print_tables(results: Results, new_tokens: int) -> None:
         "\n| load | server | first token, ms | time per further token, ms | whole answer, ms |\n|---|---|---|---|---|"
     )
     for (level, name), runs in results.items():
+        if not runs[0].first:
+            continue
         first = format_percentiles([value for run in runs for value in run.first], 0)
         gaps = format_percentiles([value for run in runs for value in run.gaps], 1)
         latencies = format_percentiles([value for run in runs for value in run.latencies], 0)
@@ -173,15 +175,17 @@ def print_overhead(results: Results, alone: Sequence[dict[str, list[list[float]]
         runs = [[1000 * median(pair[clock] for pair in run[name]) for run in alone] for clock in (0, 1)]
         print(f"| {name}, without HTTP | {' | '.join(format_range(values) for values in runs)} |")
     for (level, name), measured in results.items():
-        if level == "1":
+        if level.partition(",")[0] == "1":
             wall = format_range([1000 * median(run.latencies) for run in measured])
             cpu = format_range([1000 * run.cpu_seconds / run.requests for run in measured])
-            print(f"| {name} | {wall} | {cpu} |")
+            print(f"| {name}{level[1:]} | {wall} | {cpu} |")
 
 
 def measure(options: argparse.Namespace, aiperf: Path) -> None:
     """Measure all servers at all loads, in turn."""
     levels = [Level(clients, None, max(_MIN_REQUESTS, options.requests * clients)) for clients in options.clients]
+    if 1 in options.clients:
+        levels.insert(0, Level(1, None, max(_MIN_REQUESTS, options.requests), is_streamed=False))
     if options.rate:
         levels.append(Level(None, options.rate, max(_MIN_REQUESTS, int(10 * options.rate))))
     specs = [spec for name in options.servers if (spec := SERVERS[name](options, find_free_port()))]

@@ -26,9 +26,11 @@ class Level:
     rate: float | None
     """Requests per second on average, at random times."""
     requests: int
+    is_streamed: bool = True
 
     def __str__(self) -> str:
-        return f"{self.clients}" if self.clients else f"{self.rate:g}/s"
+        load = f"{self.clients}" if self.clients else f"{self.rate:g}/s"
+        return load if self.is_streamed else f"{load}, not streamed"
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Measurement:
     memory: int
     """Resident bytes of the server afterwards."""
     first: list[float]
-    """Time to the first token, of each request."""
+    """Time to the first token, of each request; empty where answers are not streamed."""
     gaps: list[float]
     """Mean time of the further tokens, of each request."""
     latencies: list[float]
@@ -103,7 +105,7 @@ def run_level(
         raise RuntimeError(
             f"{server.spec.name}: {len(records)} answers of {level.requests}: {completed.stdout[-2000:]}"
         )
-    first = [_read_first(record["metrics"], server.spec.echoes_prompt) for record in records]
+    first = [_read_first(record["metrics"], server.spec.echoes_prompt) for record in records if level.is_streamed]
     return _summarize(records, first, cpu_seconds, memory, new_tokens)
 
 
@@ -111,9 +113,10 @@ def _build_command(
     aiperf: Path, server: Server, level: Level, prompts: Path, tokenizer: Path, folder: Path
 ) -> list[str]:
     load = ["--concurrency", f"{level.clients}"] if level.clients else ["--request-rate", f"{level.rate}"]
+    load += ["--streaming"] if level.is_streamed else []
     return [
         *(str(aiperf.parent / "aiperf"), "profile", "--model", server.spec.model, "--url", server.url),
-        *("--endpoint-type", "chat", "--streaming", "--tokenizer", str(tokenizer), "--ui-type", "none"),
+        *("--endpoint-type", "chat", "--tokenizer", str(tokenizer), "--ui-type", "none"),
         *("--input-file", str(prompts), "--custom-dataset-type", "single-turn"),
         *("--dataset-sampling-strategy", "sequential", "--random-seed", "1446"),
         *("--workers-max", "1", "--record-processors", "1", "--no-gpu-telemetry", "--no-server-metrics"),
@@ -149,6 +152,6 @@ def _summarize(
         cpu_seconds=cpu_seconds,
         memory=memory,
         first=first,
-        gaps=[(latency - wait) / (new_tokens - 1) for latency, wait in zip(latencies, first, strict=True)],
+        gaps=[(latency - wait) / (new_tokens - 1) for latency, wait in zip(latencies, first, strict=bool(first))],
         latencies=latencies,
     )

@@ -21,10 +21,10 @@ class CountingEngine:
     context_length: int | None = None
     running: int = 0
     peak: int = 0
-    prompts: list[tuple[int, ...]] = field(default_factory=list)
+    requests: list[TokenRequest] = field(default_factory=list)
 
     async def submit(self, request: TokenRequest) -> AsyncGenerator[TokenStep]:
-        self.prompts.append(request.prompt)
+        self.requests.append(request)
         self.running += 1
         self.peak = max(self.peak, self.running)
         try:
@@ -62,7 +62,7 @@ def test_a_large_request_leaves_places_to_others(waiting, peak):
     engine = CountingEngine(waiting)
     assert answer(engine, 128) == [chr(0xAC00 + n) for n in range(128)]
     assert engine.peak == peak
-    assert sorted(engine.prompts) == [(n,) for n in range(128)]
+    assert sorted(asked.prompt for asked in engine.requests) == [(n,) for n in range(128)]
     assert engine.running == 0
 
 
@@ -70,3 +70,11 @@ def test_a_small_request_runs_at_once():
     engine = CountingEngine(waiting=1)
     answer(engine, 4)
     assert engine.peak == 4
+
+
+@pytest.mark.parametrize(("stops", "is_streamed"), [((), False), (("x",), True)])
+def test_a_complete_answer_needs_no_step_at_once_but_where_a_text_can_end_it(stops, is_streamed):
+    engine = CountingEngine()
+    request = AnswerRequest(TokenRequest((7,), SamplingOptions(max_new_tokens=1)), TextRules(stops=stops))
+    asyncio.run(compute_answers(engine, Decoder(), [request]))
+    assert [asked.is_streamed for asked in engine.requests] == [is_streamed]

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import random
 import threading
+from dataclasses import replace
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from transformers import (
 )
 
 from seodang.errors import EvaluationError, ModelError
+from seodang.inference.engine import streams
 from seodang.inference.engine.contract import QueueFull, SamplingOptions, TokenRequest
 from seodang.inference.engine.scheduler import Limits
 from seodang.inference.engine.transformers_engine import TransformersEngine
@@ -401,6 +403,27 @@ def test_a_request_that_must_run_alone_does_not_stall_the_others():
     run(model, use)
     assert len(order) > 40
     assert order.index(("batch", "length")) < 30
+
+
+def test_an_answer_that_is_not_streamed_comes_in_few_parts(llama, monkeypatch):
+    sizes = []
+
+    def put_all(group):
+        sizes.append(len(group))
+        for channel, item in group:
+            channel.put(item)
+
+    monkeypatch.setattr(streams, "_put_all", put_all)
+    streamed = request(SHARED, max_new_tokens=70, stop_ids=frozenset({100}))
+    [steps] = answer(llama, [streamed])
+    assert sizes == [2, *[1] * 68]  # the step that ends a prompt computes the next token, too
+    sizes.clear()
+    [together] = answer(llama, [replace(streamed, is_streamed=False)])
+    assert together == steps
+    assert sizes == [33, 33, 4]
+    times = [step.computed_at for step in together if step.computed_at is not None]
+    assert len(times) > 60
+    assert times == sorted(set(times))
 
 
 def test_memory_does_not_grow_with_requests(llama):

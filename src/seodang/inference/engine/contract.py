@@ -87,6 +87,8 @@ class TokenRequest:
     """None: the model as it was packaged."""
     prompt_logprobs: int | None = None
     """As options.top_logprobs, for the tokens of the prompt; the first token has none."""
+    is_streamed: bool = True
+    """Whether each step is needed at once; else the engine may deliver several together, which is less work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,8 @@ class TokenStep:
     """With the first step only, where they were asked for."""
     start: AnswerStart | None = field(default=None, compare=False)
     """With the first step only, from engines that measure it; times do not make steps different."""
+    computed_at: float | None = field(default=None, compare=False)
+    """By time.monotonic(), of a step that is delivered later than it is computed; None: it is delivered at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,12 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Self
 
 from seodang.inference.engine.contract import TokenStep
+
+_HELD_STEPS = 32  # of an answer that is not streamed; more would keep the event loop from other readers for too long
 
 
 class Outbox:
@@ -40,13 +43,21 @@ def _put_all(group: list[tuple[Channel, TokenStep | Exception]]) -> None:
 class Channel:
     """Queue between a request of the worker and its reader. It does not keep the reader's iterator alive."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, outbox: Outbox, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        outbox: Outbox,
+        wake: Callable[[], None],
+        *,
+        is_streamed: bool = True,
+    ) -> None:
         """Create an empty channel.
 
         Args:
             loop: Event loop of the reader.
             outbox: Takes the items of the worker.
             wake: Makes the worker notice that the channel was closed.
+            is_streamed: Whether each step is needed at once; else several are delivered together.
         """
         self.loop = loop
         self.is_closed = False
@@ -57,6 +68,8 @@ class Channel:
         self._reader: asyncio.Future[None] | None = None
         self._outbox = outbox
         self._wake = wake
+        self._is_streamed = is_streamed
+        self._held: list[TokenStep] = []
 
     def put(self, item: TokenStep | Exception) -> None:
         """Give an item to the reader; in the thread of the event loop."""
@@ -76,7 +89,14 @@ class Channel:
 
     def deliver(self, item: TokenStep | Exception) -> None:
         """Give an item to the reader with the next flush; in the worker's thread."""
-        self.is_finished = isinstance(item, Exception) or item.finish_reason is not None
+        if isinstance(item, Exception) or item.finish_reason is not None:
+            self.is_finished = True
+        elif not self._is_streamed and len(self._held) < _HELD_STEPS:
+            self._held.append(replace(item, computed_at=time.monotonic()))
+            return
+        for step in self._held:
+            self._outbox.add(self, step)
+        self._held.clear()
         self._outbox.add(self, item)
 
     def close(self) -> None:

@@ -81,7 +81,8 @@ class TransformersEngine:
             QueueFull: If running and waiting requests reach the bound, or the engine is closed.
             EngineStopped: If the engine has ended by itself.
         """
-        channel = Channel(asyncio.get_running_loop(), self._outbox, self._wake)
+        loop = asyncio.get_running_loop()
+        channel = Channel(loop, self._outbox, self._wake, is_streamed=request.is_streamed)
         with self._condition:
             if self._failure is not None:
                 raise self._failure

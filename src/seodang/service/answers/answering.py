@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from seodang.inference.engine.contract import Engine, EngineStopped, GuideFailed, QueueFull, TokenRequest
@@ -123,8 +123,16 @@ async def stream_answers(
             task.cancel()
 
 
+def _build_complete(request: AnswerRequest) -> AnswerRequest:
+    """Return a request whose steps may come together, unless a text can end the answer, which only its reader sees."""
+    if request.rules.stops:
+        return request
+    return replace(request, tokens=replace(request.tokens, is_streamed=False))
+
+
 async def compute_answers(engine: Engine, decoder: NamedDecoder, requests: Sequence[AnswerRequest]) -> list[AnswerPart]:
     """Return the complete answers, in the order of their requests."""
+    requests = [_build_complete(request) for request in requests]
     parts: list[list[AnswerPart]] = [[] for _ in requests]
     async with aclosing(stream_answers(engine, decoder, requests)) as items:
         async for index, part in items:

@@ -95,7 +95,7 @@ class MeteredSteps:
             await self._steps.aclose()
 
     def _observe(self, step: TokenStep) -> None:
-        now, series = time.monotonic(), self._series
+        now, series = step.computed_at or time.monotonic(), self._series
         if step.start is not None:
             if step.start.queue_seconds is not None:
                 series.queue_seconds.observe(step.start.queue_seconds)
