@@ -11,9 +11,9 @@ of which sends its next request when its answer is complete, and random arrivals
 what the other servers need is installed into --folder first; llama-cpp-python is compiled, which takes 10 minutes.
 
 Answers are streamed, but for one load of one client, and have --new-tokens tokens, with greedy decoding. Prompts have
-mixed lengths, and no server gets a prompt twice. There are --requests requests per client, at least 8. The first table has medians of all runs with their
-range; times in the second one are those of all requests of all runs. The third one compares one client with the model
-alone in a process of its own: transformers' generate(), and the engine without HTTP.
+mixed lengths, and no server gets a prompt twice. There are --requests requests per client, at least 8. The first table
+has medians of all runs with their range; times in the second one are those of all requests of all runs. The third one
+compares one client with the model alone in a process of its own: transformers' generate(), and the engine without HTTP.
 """
 
 from __future__ import annotations
