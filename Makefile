@@ -37,13 +37,13 @@ run: setup
 	@python -m seodang run || test $$? -eq 3  # a verdict other than `promote` is a result, not an error of make
 
 test: setup
-	@$(PYTEST) -m "(not slow or smoke) and not soak"
+	@$(PYTEST) -m "not slow or smoke"
 
 test-all: setup
-	@$(PYTEST) -m "not soak"
+	@$(PYTEST)
 
 soak: setup
-	@python -m pytest -q -n 0 -s -m soak tests/service/test_soak.py
+	@python -m pytest -q -n 0 -s --soak -m soak tests/service/test_soak.py
 
 hostile: setup
 	@python benchmarks/hostile.py

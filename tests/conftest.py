@@ -25,8 +25,23 @@ pytest_plugins = [
 ]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put files with slow tests first: one that starts last would leave the other test processes idle."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--soak", action="store_true", help="also run the tests marked soak, which take minutes to an hour"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out tests marked soak, and put files with slow tests first.
+
+    A selection of its own, such as `-m "not slow"`, replaces that of the Makefile, which also leaves out soak tests. A
+    file with slow tests that starts last would leave the other test processes idle.
+    """
+    if not config.getoption("--soak"):
+        soaks = [item for item in items if item.get_closest_marker("soak")]
+        config.hook.pytest_deselected(items=soaks)
+        items[:] = [item for item in items if item not in soaks]
     ranks = {}
     for item in items:
         rank = 0 if item.get_closest_marker("smoke") else 1 if item.get_closest_marker("slow") else 2
