@@ -9,9 +9,10 @@ from tests.constants import ROOT
 
 from seodang.errors import SeodangError
 from seodang.inference.engine import vllm_loading
+from seodang.inference.engine.scheduler import Limits
 from seodang.packaging.model_folder import read_manifest
 from seodang.service.model import engine_choice
-from seodang.service.model.engine_choice import choose_engine, load_engine, read_vllm_arguments
+from seodang.service.model.engine_choice import choose_engine, load_engine, read_engine_limits, read_vllm_arguments
 
 
 @pytest.fixture
@@ -59,11 +60,23 @@ def test_vllm_gets_the_folder_the_end_tokens_and_the_arguments(pretend_vllm, pac
     )
     monkeypatch.setenv("SEODANG_ENGINE", "vllm")
     monkeypatch.setenv("SEODANG_VLLM_ARGS", '{"dtype": "bfloat16"}')
+    monkeypatch.setenv("SEODANG_STEP_SECONDS", "20")
     manifest = read_manifest(packaged_model)
     assert load_engine(packaged_model, manifest) == "engine"
     (((folder, stop_ids), options),) = calls
     assert (folder, stop_ids[0]) == (packaged_model, manifest.end_id)
-    assert options == {"changes": {"dtype": "bfloat16"}}
+    assert options == {"limits": Limits(step_seconds=20.0), "changes": {"dtype": "bfloat16"}}
+
+
+def test_the_time_of_a_step_is_that_of_the_variable():
+    assert read_engine_limits({}).step_seconds == read_engine_limits({"SEODANG_STEP_SECONDS": ""}).step_seconds == 300
+    assert read_engine_limits({"SEODANG_STEP_SECONDS": "1.5"}).step_seconds == 1.5
+
+
+@pytest.mark.parametrize("value", ["0", "0.5", "-3", "x", "nan", "inf", "86401"])
+def test_a_time_of_a_step_that_makes_no_sense_is_refused(value):
+    with pytest.raises(SeodangError, match="SEODANG_STEP_SECONDS must be a number of seconds from 1 to 86400"):
+        choose_engine({"SEODANG_STEP_SECONDS": value})
 
 
 def test_the_requirements_of_vllm_have_the_versions_of_the_bento():

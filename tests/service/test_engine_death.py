@@ -31,7 +31,7 @@ VLLM_PYTHON = os.environ.get("SEODANG_VLLM_PYTHON", "")
 PYTHONS = {"transformers": sys.executable, "vllm": VLLM_PYTHON}
 NEEDS_VLLM = pytest.mark.skipif(not VLLM_PYTHON, reason="SEODANG_VLLM_PYTHON names no Python with vLLM")
 ENGINES = ["transformers", pytest.param("vllm", marks=NEEDS_VLLM)]
-START_SECONDS = 600
+START_SECONDS = 1000
 STREAM = {"messages": [{"role": "user", "content": "가"}], "max_tokens": 90, "temperature": 2.0, "stream": True}
 BATCH = {"records": [{"instruction": "가"}] * 128, "temperature": 2.0}
 
@@ -47,11 +47,18 @@ class Server(NamedTuple):
 
     def kill_engine(self) -> None:
         """End the engine as a crash does: its thread, or vLLM's process."""
+        self._signal_engine(signal.SIGKILL, signal.SIGUSR1)
+
+    def hold_engine(self) -> None:
+        """Let the engine hang in a step: its thread, or vLLM's process."""
+        self._signal_engine(signal.SIGSTOP, signal.SIGUSR2)
+
+    def _signal_engine(self, for_vllm: signal.Signals, for_service: signal.Signals) -> None:
         cores = [child for child in self.list_others() if child.name().startswith("VLLM::Engine")]
         for core in cores:
-            core.kill()
+            core.send_signal(for_vllm)
         if not cores:
-            self.process.send_signal(signal.SIGUSR1)
+            self.process.send_signal(for_service)
 
 
 @pytest.fixture(scope="module")
@@ -67,13 +74,14 @@ def start(model, tmp_path, find_free_port) -> Callable[..., object]:
     """Starts the service under uvicorn alone."""
 
     @contextmanager
-    def start(engine: str, *, is_ready: bool = True) -> Iterator[Server]:
+    def start(engine: str, *, is_ready: bool = True, step_seconds: int = 300) -> Iterator[Server]:
         port, log = find_free_port(), tmp_path / "log"
         command = [PYTHONS[engine], str(ROOT / "tests/service/run_app.py"), str(model), str(port)]
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT / "tests/service/engine_killer"))),
             "SEODANG_ENGINE": engine,
+            "SEODANG_STEP_SECONDS": str(step_seconds),
             "SEODANG_VLLM_ARGS": '{"enforce_eager": true}',
             "VLLM_CPU_KVCACHE_SPACE": "1",
         }
@@ -130,20 +138,38 @@ def test_everyone_gets_503_with_the_reason_and_the_service_ends(start, engine):
         events = [line for line in read_all(streaming).split(b"\n") if line.startswith(b"data: ")]
         assert get_error(read_all(client)) == (503, "engine_stopped")
         assert time.monotonic() - killed < 5
-        if events[-2].startswith(b'data: {"error"'):  # else its answer was complete before the end
-            assert json.loads(events[-2].removeprefix(b"data: "))["error"]["code"] == "engine_stopped"
-        assert events[-1] == b"data: [DONE]"
-        answers = 0
-        with suppress(ConnectionRefusedError):  # it ends after seconds, and resets no connection
-            for path in ("/livez", "/readyz", "/v1/models"):
-                answer = ask(server, path)
-                assert get_error(answer) == (503, "engine_stopped")
-                assert b"the engine has stopped: " in answer
-                answers += 1
-        assert answers
-        assert server.process.wait(60) == 1
-    log = server.log.read_text("utf-8")
-    assert "the service ends: the engine has stopped" in log
+        check_the_end(server, events, b"the engine has stopped: ")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_step_that_hangs_ends_the_service_after_its_limit(start, engine):
+    with start(engine, step_seconds=3) as server, connect(server.port) as streaming, connect(server.port) as client:
+        streaming.sendall(build_post(STREAM, "/v1/chat/completions", "Connection: close"))
+        assert streaming.recv(100).startswith(b"HTTP/1.1 200")
+        server.hold_engine()
+        client.sendall(build_post(BATCH, "/batch", "Connection: close"))
+        assert get_error(read_all(client)) == (503, "engine_stopped")
+        events = [line for line in read_all(streaming).split(b"\n") if line.startswith(b"data: ")]
+        check_the_end(server, events, b"a step has not ended for ")
+    if engine == "transformers":
+        assert "sitecustomize.py" in server.log.read_text("utf-8")  # it names the place
+
+
+def check_the_end(server: Server, events: list[bytes], reason: bytes) -> None:
+    """Check the end of a stream, the probes, and the end of the process."""
+    if events[-2].startswith(b'data: {"error"'):  # else its answer was complete before the end
+        assert json.loads(events[-2].removeprefix(b"data: "))["error"]["code"] == "engine_stopped"
+    assert events[-1] == b"data: [DONE]"
+    answers = 0
+    with suppress(ConnectionRefusedError):  # it ends after seconds, and resets no connection
+        for path in ("/livez", "/readyz", "/v1/models"):
+            answer = ask(server, path)
+            assert get_error(answer) == (503, "engine_stopped")
+            assert reason in answer
+            answers += 1
+    assert answers
+    assert server.process.wait(60) == 1
+    assert "the service ends: the engine has stopped" in server.log.read_text("utf-8")
 
 
 @pytest.mark.parametrize("engine", ENGINES)

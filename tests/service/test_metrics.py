@@ -183,7 +183,9 @@ def test_the_load_of_each_adapter_is_reported_and_ends_at_zero(served):
     loads: list[EngineLoad] = []
     sizes: list[tuple[str | None, int]] = []
     observer: Any = SimpleNamespace(
-        observe_load=loads.append, observe_batch=lambda adapter, rows: sizes.append((adapter, rows))
+        observe_load=loads.append,
+        observe_batch=lambda adapter, rows: sizes.append((adapter, rows)),
+        observe_stall=lambda seconds: None,
     )
 
     async def use() -> None:

@@ -166,9 +166,10 @@ def test_a_worker_that_is_killed_ends_the_command(start):
     assert "the service has ended with its worker" in log
 
 
-def test_an_engine_that_dies_fails_the_probes_and_ends_the_command(start):
-    with start(PYTHONPATH=str(ROOT / "tests/service/engine_killer")) as service:
-        service.find_worker().send_signal(signal.SIGUSR1)
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2], ids=["dies", "hangs"])
+def test_an_engine_that_ends_fails_the_probes_and_ends_the_command(start, number):
+    with start(PYTHONPATH=str(ROOT / "tests/service/engine_killer"), SEODANG_STEP_SECONDS="3") as service:
+        service.find_worker().send_signal(number)
         for request in (REQUEST, build_get("/livez"), build_get("/readyz")):
             with connect(service.port) as client:
                 client.sendall(request)

@@ -289,6 +289,9 @@ async def check_status(case: EngineCase) -> None:
         def observe_batch(self, adapter: str | None, rows: int) -> None:
             assert rows > 0
 
+        def observe_stall(self, seconds: float) -> None:
+            assert seconds < LIMITS.step_seconds
+
     engine: Any = getattr(case.engine, "shared", case.engine)
     engine.set_observer(Observer())
     before = case.engine.get_status()

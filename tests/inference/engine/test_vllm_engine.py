@@ -95,6 +95,9 @@ def test_an_observer_gets_the_load_of_each_adapter(engine, run):
         def observe_load(self, load):
             loads.append((dict(load.running), dict(load.waiting)))
 
+        def observe_stall(self, seconds):
+            pass
+
     async def scenario():
         engine.set_observer(Observer())
         await asyncio.gather(*(collect(engine, max_new_tokens=2, adapter=name) for name in [None] * 5 + ["other"]))

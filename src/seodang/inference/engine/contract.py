@@ -149,7 +149,7 @@ class EngineLoad:
 
 
 class EngineObserver(Protocol):
-    """Is called by the engine's thread for metrics; it must be fast and raise no error."""
+    """Is called by the engine's threads for metrics; it must be fast and raise no error."""
 
     def observe_load(self, load: EngineLoad) -> None:
         """Take the new load, whenever it has changed."""
@@ -157,6 +157,10 @@ class EngineObserver(Protocol):
 
     def observe_batch(self, adapter: str | None, rows: int) -> None:
         """Take the number of requests that one step of an adapter computes."""
+        ...
+
+    def observe_stall(self, seconds: float) -> None:
+        """Take the time since the last progress, about once a second and in another thread; 0 while nothing runs."""
         ...
 
 
@@ -198,7 +202,10 @@ class Engine(Protocol):
         ...
 
     def get_failure(self) -> EngineStopped | None:
-        """Return why no step is computed any more; None while the engine computes, and if it was closed before."""
+        """Return why no step is computed any more; None while the engine computes, and if it was closed before.
+
+        An engine whose present step does not end within its limit (Limits.step_seconds) has stopped, too.
+        """
         ...
 
     def get_status(self) -> EngineStatus:

@@ -20,6 +20,8 @@ class Limits:
     """Tokens in the key-value cache: rows times the longest row. A longer request runs alone."""
     chunk_tokens: int | None = None
     """Padded tokens of prompts that one step reads, so that running answers do not stall; None: by the device."""
+    step_seconds: float = 300.0
+    """Time without progress after which the engine counts as stopped. The longest steps take a tenth of it."""
 
 
 class Row(Protocol):

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Self
 
@@ -98,6 +99,12 @@ class Channel:
             self._outbox.add(self, step)
         self._held.clear()
         self._outbox.add(self, item)
+
+    def fail(self, error: Exception) -> None:
+        """Give an error to the reader at once, as the last item; from any thread."""
+        self.is_finished = True
+        with suppress(RuntimeError):  # the loop is closed: nobody reads
+            self.loop.call_soon_threadsafe(self.put, error)
 
     def close(self) -> None:
         """End the request; from any thread."""

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Collection
+from typing import Final
 
 import torch
 from transformers import PreTrainedModel
@@ -16,6 +17,7 @@ from seodang.i18n import _
 from seodang.inference.engine.batch_shape import use_attention
 from seodang.inference.engine.contract import EngineObserver, EngineStatus, EngineStopped, QueueFull, TokenRequest
 from seodang.inference.engine.scheduler import Limits
+from seodang.inference.engine.step_watch import StepProgress, StepWatch
 from seodang.inference.engine.streams import Channel, Outbox, StepStream
 from seodang.inference.engine.worker import Worker
 from seodang.inference.generation import make_head_contiguous
@@ -25,6 +27,7 @@ from seodang.models.kernels.packed_linear import PackedLinears
 from seodang.models.loading import get_context_length
 
 logger = logging.getLogger(__name__)
+_JOIN_SECONDS: Final = 0.05
 
 
 class TransformersEngine:
@@ -60,6 +63,7 @@ class TransformersEngine:
         """By time.monotonic(); None while the engine is open."""
         self._failure: EngineStopped | None = None
         self._outbox = Outbox()
+        self._progress = StepProgress()
         self._linears = PackedLinears.pack(model)
         self._worker = Worker(
             model,
@@ -70,9 +74,12 @@ class TransformersEngine:
             is_packed=self._linears.is_complete,
             outbox=self._outbox,
             collect=self._collect,
+            progress=self._progress,
         )
         self._thread = threading.Thread(target=self._work, name="seodang-engine", daemon=True)
+        self._watch = StepWatch(self._limits.step_seconds, self._progress, self._observe_stall, self._fail)
         self._thread.start()
+        self._watch.start(self._thread)
 
     def submit(self, request: TokenRequest) -> StepStream:
         """Return the steps of the answer as they are computed; see contract.Engine.submit().
@@ -118,7 +125,13 @@ class TransformersEngine:
         with self._condition:
             self._deadline = time.monotonic() + timeout
         self._wake()
-        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._wait_for_end)
+        self._watch.stop()
+
+    def _wait_for_end(self) -> None:
+        """Wait for the engine's thread, but not for one that hangs."""
+        while self._thread.is_alive() and self._failure is None:
+            self._thread.join(_JOIN_SECONDS)
 
     def _wake(self) -> None:
         with self._condition:  # reentrant: the collector may drop a stream while the lock is held
@@ -129,7 +142,7 @@ class TransformersEngine:
         with self._condition:
             while self._arrived:
                 self._worker.accept(*self._arrived.popleft())
-            return self._deadline
+            return self._deadline if self._failure is None else 0.0
 
     def get_failure(self) -> EngineStopped | None:
         """Return why the thread of the engine has ended by itself; see contract.Engine.get_failure()."""
@@ -140,18 +153,24 @@ class TransformersEngine:
             self._run()
         except BaseException as error:
             logger.exception("the engine has stopped")
-            self._fail(error)
+            self._outbox.flush()
+            self._fail(EngineStopped(_("the engine has stopped: {error}", error=type(error).__name__)))
 
-    def _fail(self, error: BaseException) -> None:
-        """End all requests: no step will be computed any more."""
-        failure = EngineStopped(_("the engine has stopped: {error}", error=type(error).__name__))
+    def _fail(self, failure: EngineStopped) -> None:
+        """End all requests: no step will be computed any more. Called by the engine's thread, or by its watch."""
+        self._watch.stop()
         with self._condition:
+            if self._failure is not None:  # a thread that hung has gone on, and failed
+                return
             self._failure = failure
             self._arrived.clear()
             for channel in self._open:
                 if not channel.is_finished:
-                    channel.deliver(failure)
-        self._outbox.flush()
+                    channel.fail(failure)
+
+    def _observe_stall(self, seconds: float) -> None:
+        if self._worker.observer is not None:
+            self._worker.observer.observe_stall(seconds)
 
     @torch.inference_mode()
     def _run(self) -> None:
@@ -173,5 +192,7 @@ class TransformersEngine:
             while not (self._arrived or self._worker.has_work()):
                 if self._deadline is not None:
                     return False
+                self._progress.rest()
                 self._condition.wait()
-            return True
+            self._progress.advance()
+            return self._failure is None

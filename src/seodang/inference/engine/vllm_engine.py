@@ -27,8 +27,10 @@ from seodang.inference.engine.contract import (
 )
 from seodang.inference.engine.process_guard import ProcessGuard
 from seodang.inference.engine.scheduler import Limits
+from seodang.inference.engine.step_watch import build_stall_failure, get_check_interval
 from seodang.inference.engine.streams import Channel, Outbox, StepStream
 from seodang.inference.engine.vllm_guides import check_tokenizer
+from seodang.inference.engine.vllm_heartbeat import Heartbeat
 from seodang.inference.engine.vllm_mapping import build_sampling_arguments, read_prompt_logprobs, read_steps
 
 logger = logging.getLogger(__name__)
@@ -70,6 +72,7 @@ class VllmEngine:
         self._failure: EngineStopped | None = None
         self._guard = guard
         self._watcher: asyncio.Task[None] | None = None
+        self._heartbeat = Heartbeat(engine, self._limits.step_seconds)
         self._prefix_hits = self._prefix_queries = 0
 
     def submit(self, request: TokenRequest) -> StepStream:
@@ -126,6 +129,7 @@ class VllmEngine:
         self._is_closed = True
         if self._watcher is not None:
             self._watcher.cancel()
+            self._heartbeat.close()
         self._forget_ended()
         if self._open and self._failure is None:
             await asyncio.wait(self._open.values(), timeout=timeout)
@@ -142,7 +146,14 @@ class VllmEngine:
     async def _watch(self) -> None:
         """End all requests when vLLM ends by itself: those that it holds would never end."""
         while (failure := self.get_failure()) is None:
-            await asyncio.sleep(_POLL_SECONDS)
+            await asyncio.sleep(min(_POLL_SECONDS, get_check_interval(self._limits.step_seconds)))
+            self._forget_ended()
+            seconds = self._heartbeat.measure(is_busy=bool(self._open))
+            if self._observer is not None:
+                self._observer.observe_stall(seconds)
+            if seconds >= self._limits.step_seconds:
+                self._failure = build_stall_failure(seconds)
+                logger.critical(str(self._failure))
         self._forget_ended()
         for channel, task in self._open.items():
             channel.is_finished = True

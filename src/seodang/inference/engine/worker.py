@@ -23,6 +23,7 @@ from seodang.inference.engine.running_request import RunningRequest
 from seodang.inference.engine.scheduler import Limits, admit, count_cached_tokens
 from seodang.inference.engine.single_row import answer_alone
 from seodang.inference.engine.slot_cache import measure_layers
+from seodang.inference.engine.step_watch import StepProgress, watch_layers
 from seodang.inference.engine.streams import Channel, Outbox
 from seodang.inference.prompt_cache import can_continue_cache
 from seodang.inference.tree_attention import can_use_tree
@@ -45,6 +46,7 @@ class Worker:
         is_packed: bool = False,
         outbox: Outbox,
         collect: Callable[[], float | None],
+        progress: StepProgress,
     ) -> None:
         """Measure the model's cache.
 
@@ -58,12 +60,14 @@ class Worker:
             outbox: Takes the steps.
             collect: Is called before each step, and passes new requests to accept(). Returns the time, by
                 time.monotonic(), at which running requests are canceled; None while the engine is open.
+            progress: Shows each forward pass, so that one that does not end is found.
         """
         self._model = model
         self._stop_ids = stop_ids
         self._limits = limits
         self._outbox = outbox
         self._collect = collect
+        self._progress = progress
         self._context_length = get_context_length(model.config)
         embeddings: Any = model.get_input_embeddings()
         self._vocab_size = int(embeddings.weight.shape[0])
@@ -116,7 +120,8 @@ class Worker:
         row = self._single_rows[0]
         try:
             self._adapters.select(row.adapter)
-            answer_alone(self._model, row, lambda: self._turn_between(row))
+            with watch_layers(self._model, self._progress):
+                answer_alone(self._model, row, lambda: self._turn_between(row))
         except torch.AcceleratorError:  # each later step would fail, too: the engine ends
             raise
         except Exception as error:
@@ -152,8 +157,10 @@ class Worker:
             if self.observer is not None:
                 self.observer.observe_batch(adapter, len(batch.rows))
             self._adapters.select(adapter)
+            self._progress.advance()
             batch.read_prompts()
             batch.remove_finished()
+            self._progress.advance()
             batch.answer()
         except torch.AcceleratorError:
             raise

@@ -17,9 +17,8 @@ from typing import Any, Final
 
 from uvicorn import Server
 
-from seodang.errors import SeodangError
-from seodang.i18n import _
 from seodang.service.context import ServiceContext
+from seodang.service.settings import read_seconds
 
 logger = logging.getLogger(__name__)
 VARIABLE: Final = "SEODANG_DRAIN_SECONDS"
@@ -41,16 +40,7 @@ def read_drain_seconds(environment: Mapping[str, str] | None = None) -> float:
     Raises:
         SeodangError: If the variable is no such number.
     """
-    value = (os.environ if environment is None else environment).get(VARIABLE) or str(_DRAIN_SECONDS)
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds <= _MAX_SECONDS:
-        raise SeodangError(
-            _("{variable} must be a number of seconds from 0 to {maximum:g}", variable=VARIABLE, maximum=_MAX_SECONDS)
-        )
-    return seconds
+    return read_seconds(VARIABLE, default=_DRAIN_SECONDS, minimum=0, maximum=_MAX_SECONDS, environment=environment)
 
 
 class Drain:

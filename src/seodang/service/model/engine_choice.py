@@ -12,16 +12,21 @@ from typing import Any, Final, Literal, get_args
 from seodang.errors import SeodangError
 from seodang.i18n import _
 from seodang.inference.engine.contract import Engine
+from seodang.inference.engine.scheduler import Limits
 from seodang.inference.engine.transformers_engine import TransformersEngine
 from seodang.models.device import choose_device
 from seodang.models.loading import load_tokenizer
 from seodang.models.stop_tokens import get_stop_ids, join_stop_ids, read_declared_stop_ids
 from seodang.packaging.model_folder import Manifest, load_inference_model
 from seodang.service.model.model_sources import BASE_MODEL
+from seodang.service.settings import read_seconds
 
 EngineName = Literal["transformers", "vllm"]
 ENGINE: Final = "SEODANG_ENGINE"
 VLLM_ARGUMENTS: Final = "SEODANG_VLLM_ARGS"
+STEP_SECONDS: Final = "SEODANG_STEP_SECONDS"
+_MIN_STEP_SECONDS: Final = 1.0
+_MAX_STEP_SECONDS: Final = 86_400.0
 _EXAMPLE: Final = '{"dtype": "bfloat16"}'
 
 
@@ -32,6 +37,7 @@ def choose_engine(environment: Mapping[str, str] = os.environ) -> EngineName:
         SeodangError: If there is no such engine, it is not installed, it cannot serve the models beside the packaged
             one, or its arguments are no JSON object.
     """
+    read_engine_limits(environment)
     name = environment.get(ENGINE) or "transformers"
     if name not in get_args(EngineName):
         raise SeodangError(
@@ -76,6 +82,22 @@ def read_vllm_arguments(environment: Mapping[str, str] = os.environ) -> dict[str
     return arguments
 
 
+def read_engine_limits(environment: Mapping[str, str] = os.environ) -> Limits:
+    """Return the bounds of an engine: SEODANG_STEP_SECONDS, 1 to 86,400, changes the time of a step.
+
+    Raises:
+        SeodangError: If the variable is no such number.
+    """
+    seconds = read_seconds(
+        STEP_SECONDS,
+        default=Limits().step_seconds,
+        minimum=_MIN_STEP_SECONDS,
+        maximum=_MAX_STEP_SECONDS,
+        environment=environment,
+    )
+    return Limits(step_seconds=seconds)
+
+
 def load_engine(folder: Path, manifest: Manifest) -> Engine:
     """Return the engine of a packaged model, on the accelerator if there is one.
 
@@ -89,6 +111,6 @@ def load_engine(folder: Path, manifest: Manifest) -> Engine:
         tokenizer = load_tokenizer(folder)
         declared = read_declared_stop_ids(folder, tokenizer, len(tokenizer))
         stop_ids = join_stop_ids(manifest.end_id, declared)
-        return load_vllm_engine(folder, stop_ids, changes=read_vllm_arguments())
+        return load_vllm_engine(folder, stop_ids, limits=read_engine_limits(), changes=read_vllm_arguments())
     weights = load_inference_model(folder, choose_device("auto"))
-    return TransformersEngine(weights, get_stop_ids(weights, manifest.end_id))
+    return TransformersEngine(weights, get_stop_ids(weights, manifest.end_id), read_engine_limits())

@@ -50,6 +50,7 @@ class LoadMeter:
         self._waiting = {adapter: metrics.waiting.labels(name) for adapter, name in names.items()}
         self._batches = {adapter: metrics.batch_requests.labels(name) for adapter, name in names.items()}
         self._cache_usage = metrics.cache_usage.labels(next(iter(names.values())))
+        self._stall_seconds = metrics.stall_seconds.labels(next(iter(names.values())))
 
     def observe_load(self, load: EngineLoad) -> None:
         """Report the number of requests."""
@@ -62,3 +63,7 @@ class LoadMeter:
         """Report the number of requests of one step."""
         if adapter in self._batches:
             self._batches[adapter].observe(rows)
+
+    def observe_stall(self, seconds: float) -> None:
+        """Report the time since the last progress."""
+        self._stall_seconds.set(seconds)

@@ -56,6 +56,7 @@ class Metrics:
     prefix_hits: Counter
     answers: Counter
     batch_requests: Histogram
+    stall_seconds: Gauge
     errors: Counter
     model_info: Gauge
 
@@ -82,6 +83,7 @@ def get_metrics() -> Metrics:
         prefix_hits=_counter("vllm:prefix_cache_hits", "Tokens that the prefix cache had."),
         answers=_counter("vllm:request_success", "Finished requests.", (*_MODEL, "finished_reason")),
         batch_requests=_histogram("seodang:batch_requests", "Requests that one step computes.", _ROWS),
+        stall_seconds=_gauge("seodang:stall_seconds", "Time since the engine's last progress.", mode="livemax"),
         errors=_counter("seodang:request_errors", "Answers that are errors.", ("status", "code")),
         model_info=_gauge("seodang:model_info", "1 for each served model.", (*_MODEL, "version", "parent"), "livemax"),
     )
