@@ -43,11 +43,6 @@ def test_arguments_that_are_no_object_are_refused(pretend_vllm, value):
         choose_engine({"SEODANG_ENGINE": "vllm", "SEODANG_VLLM_ARGS": value})
 
 
-def test_models_beside_the_packaged_one_are_refused_and_not_ignored(pretend_vllm):
-    with pytest.raises(SeodangError, match="unset SEODANG_BASE_MODEL"):
-        choose_engine({"SEODANG_ENGINE": "vllm", "SEODANG_BASE_MODEL": "artifacts/base"})
-
-
 def test_arguments_are_those_of_the_variable():
     assert read_vllm_arguments({"SEODANG_VLLM_ARGS": '{"dtype": "bfloat16"}'}) == {"dtype": "bfloat16"}
     assert read_vllm_arguments({}) == {}
@@ -63,9 +58,19 @@ def test_vllm_gets_the_folder_the_end_tokens_and_the_arguments(pretend_vllm, pac
     monkeypatch.setenv("SEODANG_STEP_SECONDS", "20")
     manifest = read_manifest(packaged_model)
     assert load_engine(packaged_model, manifest) == "engine"
-    (((folder, stop_ids), options),) = calls
-    assert (folder, stop_ids[0]) == (packaged_model, manifest.end_id)
-    assert options == {"limits": Limits(step_seconds=20.0), "changes": {"dtype": "bfloat16"}}
+    (((folder, stop_ids, adapters, limits), options),) = calls
+    assert (folder, stop_ids[0], adapters) == (packaged_model, manifest.end_id, {})
+    assert (limits, options) == (Limits(step_seconds=20.0), {"changes": {"dtype": "bfloat16"}})
+
+
+def test_two_engines_on_vllm_share_the_memory(pretend_vllm, packaged_model, monkeypatch):
+    changes = []
+    monkeypatch.setattr(vllm_loading, "load_vllm_engine", lambda *_arguments, **options: changes.append(options))
+    monkeypatch.setenv("SEODANG_ENGINE", "vllm")
+    load_engine(packaged_model, read_manifest(packaged_model), is_alone=False)
+    monkeypatch.setenv("SEODANG_VLLM_ARGS", '{"gpu_memory_utilization": 0.3}')
+    load_engine(packaged_model, read_manifest(packaged_model), is_alone=False)
+    assert [each["changes"]["gpu_memory_utilization"] for each in changes] == [0.45, 0.3]
 
 
 def test_the_time_of_a_step_is_that_of_the_variable():

@@ -7,14 +7,16 @@ import json
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
 from starlette.testclient import TestClient
 
 from seodang.errors import SeodangError
+from seodang.inference.engine import vllm_loading
 from seodang.inference.engine.contract import SamplingOptions, TokenRequest
 from seodang.io import file_digests
 from seodang.io.atomic import compute_sha256
@@ -24,6 +26,9 @@ from seodang.models.loading import load_tokenizer
 from seodang.packaging.model_folder import load_inference_model
 from seodang.prompting import compute_fingerprint
 from seodang.service.context import ServiceContext
+from seodang.service.lifecycle import engine_start
+from seodang.service.model import engine_choice
+from seodang.service.model.adapter_engine import AdapterEngine
 from seodang.service.model.extra_models import check_models
 from seodang.service.model.loading import check_packaged_model, load_context
 from seodang.service.model.model_sources import ModelSources, read_model_sources
@@ -267,7 +272,7 @@ def test_all_errors_are_reported_at_once_before_any_weights_are_loaded(
         "damaged": damaged,
         "gone": tmp_path / "gone",
     }
-    monkeypatch.setattr("seodang.service.model.extra_models.load_inference_model", None)
+    monkeypatch.setattr("seodang.service.model.shared_engine.load_inference_model", None)
     with pytest.raises(SeodangError) as raised:
         check_models(ModelSources(folders.base, None, adapters), "tiny")
     lines = dict(line.split(": ", 1) for line in str(raised.value).splitlines()[1:])
@@ -377,3 +382,71 @@ def test_no_large_file_is_read_twice_for_its_checksum(packaged_model, folders, m
     assert len(reads) == len(set(reads))
     for model in (packaged_model / "model.safetensors", folders.base / "model.safetensors"):
         assert model.resolve() in reads
+
+
+@pytest.fixture
+def vllm(monkeypatch):
+    """Stands in for vLLM; returns the arguments with which it was loaded."""
+    loaded = []
+
+    def load(folder, stop_ids, adapters, limits, *, changes):
+        loaded.append((folder, list(stop_ids), dict(adapters), changes))
+        return SimpleNamespace(context_length=77)
+
+    monkeypatch.setattr(engine_choice.importlib.util, "find_spec", lambda name: SimpleNamespace(name=name))
+    monkeypatch.setattr(vllm_loading, "load_vllm_engine", load)
+    monkeypatch.setenv("SEODANG_ENGINE", "vllm")
+    return loaded
+
+
+def test_vllm_serves_the_same_models_under_the_same_tags(packaged_model, folders, several, vllm):
+    sources = ModelSources(folders.base, "plain", {"first": folders.first, "v1.2-second": folders.second})
+    context = load_context(packaged_model, "tiny:0123456789ab", sources=sources)
+    (packaged, _ids, none, _changes), (base, stop_ids, adapters, changes) = vllm
+    assert (packaged, none, base) == (packaged_model, {}, folders.base)
+    assert adapters == {"adapter0": folders.first / "adapter", "adapter1": folders.second / "adapter"}
+    assert changes == {"gpu_memory_utilization": 0.45}
+    assert context.other_models[0].engine._stop_ids == frozenset(stop_ids)
+    assert [each.engine.adapter for each in context.other_models] == [None, "adapter0", "adapter1"]
+    assert len({id(each.engine.shared) for each in context.other_models}) == 1
+    assert {each.model.context_length for each in context.list_models()} == {77}
+    for each, expected in zip(context.list_models(), several.list_models(), strict=True):
+        assert (each.model.tag, each.model.manifest) == (expected.model.tag, expected.model.manifest)
+
+
+def test_an_adapter_that_vllm_does_not_compute_is_refused_before_anything_is_loaded(tmp_path, folders, vllm):
+    biased = Path(shutil.copytree(folders.first, tmp_path / "biased"))
+    edit(biased / "adapter" / "adapter_config.json", bias="all")
+    with pytest.raises(SeodangError, match=r"biased: vLLM computes no adapters with bias$"):
+        check_models(ModelSources(folders.base, None, {"first": folders.first, "biased": biased}), "tiny")
+    assert vllm == []
+
+
+def test_engines_start_once_and_an_error_ends_the_process(several, monkeypatch):
+    starts, ends = [], []
+
+    @dataclass
+    class Starting:
+        error: Exception | None = None
+
+        async def start(self):
+            starts.append(self)
+            if self.error is not None:
+                raise self.error
+
+        async def close(self, timeout):
+            ends.append("closed")
+
+    def serve(engine):
+        shared = tuple(replace(several, engine=AdapterEngine(engine, name, [1]), other_models=()) for name in "ab")
+        return replace(several, other_models=shared)
+
+    monkeypatch.setattr(AdapterEngine, "__init__", lambda self, engine, *_rest: setattr(self, "shared", engine))
+    monkeypatch.setattr(engine_start, "stop_process", ends.append)
+    good, bad = Starting(), Starting(SeodangError("no\nsuch layer"))
+    asyncio.run(engine_start.start_engines_or_stop(serve(good)))
+    assert (starts, ends) == ([good], [])
+    context = serve(bad)
+    asyncio.run(engine_start.start_engines_or_stop(replace(context, engine=bad)))
+    assert ends[-1] == "the model cannot be loaded: no such layer"
+    assert "closed" in ends

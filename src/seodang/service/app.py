@@ -118,6 +118,13 @@ class Seodang:
         except SeodangError as error:
             raise BentoMLException(str(error)) from error
 
+    @bentoml.on_startup  # type: ignore[untyped-decorator]
+    async def start(self) -> None:
+        """Start the engines, before BentoML accepts requests."""
+        from seodang.service.lifecycle.engine_start import start_engines_or_stop
+
+        await start_engines_or_stop(self._context)
+
     async def __is_alive__(self) -> bool:
         """Return True, or raise an error if an engine has ended; BentoML asks for /livez.
 

@@ -21,6 +21,7 @@ from seodang.service.http.api_keys import ApiKeys
 from seodang.service.http.json_response import Utf8JSONResponse
 from seodang.service.http.rate_limits import RateLimits
 from seodang.service.http.request_guard import RequestGuard, RequestLimits
+from seodang.service.lifecycle.engine_start import start_engines_or_stop
 from seodang.service.lifecycle.health import check_engine, check_readiness
 from seodang.service.lifecycle.server_control import take_over_server
 from seodang.service.model.served_model import RequestRejected
@@ -129,7 +130,8 @@ def create_app(
 
 @asynccontextmanager
 async def _run_app(context: ServiceContext, _app: Starlette) -> AsyncGenerator[None]:
-    """Take over the server of uvicorn; BentoML does not run this, and its service does it instead."""
+    """Start the engines and take over the server of uvicorn; BentoML does not run this, and its service does both."""
+    await start_engines_or_stop(context)
     take_over_server(context)
     yield
 

@@ -51,6 +51,8 @@ class EngineCase:
     """Whether a prompt as long as the context is scored, not refused."""
     can_guide: bool = True
     caches_prefixes: bool = True
+    others: tuple[EngineCase, ...] = ()
+    """Other adapters of the same base, and the base, in the same engine."""
 
 
 Check = Callable[[EngineCase], Awaitable[None]]
@@ -348,6 +350,17 @@ async def check_death(case: EngineCase) -> None:
     assert isinstance(case.engine.get_failure(), EngineStopped)
 
 
+async def check_adapters(case: EngineCase) -> None:
+    """Each adapter, and the base, answers by its own weights, also where they have read the same prompt before."""
+    request = build_request(PROMPT * 4, logit_bias={END: -100.0}, stop_ids=frozenset({END}))
+    cases = [case, *case.others]
+    expected = [continue_greedily(each, request) for each in cases]
+    assert len({tuple(tokens) for tokens in expected}) == len(cases)
+    for _ in range(2):  # one after the other, from the prefix cache at the second time, and side by side
+        assert [await read_tokens(each, request) for each in cases] == expected
+        assert await asyncio.gather(*(read_tokens(each, request) for each in cases)) == expected
+
+
 CHECKS: Final[dict[str, Check]] = {
     check.__name__.removeprefix("check_"): check
     for check in (
@@ -365,6 +378,7 @@ CHECKS: Final[dict[str, Check]] = {
         check_queue,
         check_dropped_readers,
         check_status,
+        check_adapters,
     )
 }
 """They leave the engine as it was."""

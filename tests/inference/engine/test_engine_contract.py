@@ -40,10 +40,17 @@ def make_llama() -> Any:
     return LlamaForCausalLM(LlamaConfig(**SHAPE, **heads, max_position_embeddings=CONTEXT)).eval()
 
 
-def make_adapted() -> Any:
+def make_adapted(adapter: str = "default") -> Any:
+    """Return the base with one of two adapters, "default" and "other", which differ in rank and layers."""
     model = make_llama()
     torch.manual_seed(4)
-    return get_peft_model(model, LoraConfig(**LORA)).eval()
+    tuned = get_peft_model(model, LoraConfig(**LORA))
+    torch.manual_seed(5)
+    tuned.add_adapter(
+        "other", LoraConfig(**{**LORA, "r": 4, "use_rslora": True, "target_modules": ["o_proj", "up_proj"]})
+    )
+    tuned.set_adapter(adapter)
+    return tuned.eval()
 
 
 def make_mamba() -> Any:
@@ -59,10 +66,19 @@ def build_plain(make: Callable[[], Any] = make_llama, **settings: Any) -> Engine
 def build_adapter(adapter: str | None) -> EngineCase:
     """Return one model of an engine over a base with adapters, whose own end token is another one."""
     shared = TransformersEngine(make_adapted(), [99], LIMITS)
-    reference = make_adapted() if adapter else make_llama()
-    return EngineCase(
-        AdapterEngine(shared, adapter, [END]), reference, lambda: break_worker(shared), unknown_adapter=None
-    )
+    return select_adapter(shared, adapter, lambda: break_worker(shared))
+
+
+def select_adapter(shared: Any, adapter: str | None, kill: Callable[[], None], **rules: Any) -> EngineCase:
+    """Return one model of a shared engine, and the others beside it."""
+
+    def build(name: str | None, **others: Any) -> EngineCase:
+        model = make_llama() if name is None else make_adapted(name)
+        engine = AdapterEngine(shared, name, [END])
+        return EngineCase(engine, model, kill, unknown_adapter=None, **rules, **others)
+
+    names: set[str | None] = {None, "default", "other"}
+    return build(adapter, others=tuple(build(name) for name in sorted(names - {adapter}, key=str)))
 
 
 def break_worker(engine: TransformersEngine) -> None:
@@ -81,8 +97,8 @@ def build_vllm(folder: Path, *, adapter: str | None = None) -> EngineCase:
     make_llama().save_pretrained(folder)
     folders = {}
     if adapter is not None:
-        make_adapted().save_pretrained(folder / "adapter")
-        folders[adapter] = folder / "adapter"
+        make_adapted().save_pretrained(folder / "adapters")  # PEFT gives "default" no folder of its own
+        folders = {"default": folder / "adapters", "other": folder / "adapters" / "other"}
     changes = {"max_model_len": CONTEXT, "enforce_eager": True, "skip_tokenizer_init": True}
     engine = load_vllm_engine(folder, [END if adapter is None else 99], folders, LIMITS, changes=changes)
 
@@ -92,8 +108,7 @@ def build_vllm(folder: Path, *, adapter: str | None = None) -> EngineCase:
 
     if adapter is None:
         return EngineCase(engine, make_llama(), kill, scores_full_context=False, can_guide=False)
-    selected = AdapterEngine(engine, adapter, [END])
-    return EngineCase(selected, make_adapted(), kill, None, scores_full_context=False, can_guide=False)
+    return select_adapter(engine, adapter, kill, scores_full_context=False, can_guide=False)
 
 
 BUILDERS: dict[str, Callable[[Path], EngineCase]] = {
@@ -249,7 +264,18 @@ BROKEN: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "has no bound": ("queue", queue_without_bound),
     "always looks idle": ("status", lambda e: Wrapped(e, set_observer=lambda observer: None)),
     "denies its death": ("death", deny_failure),
+    "takes the base for an adapter": ("adapters", lambda e: AdapterEngine(e.shared, None, [END])),
+    "shares the prefix cache of adapters": ("adapters", lambda e: share_prefixes(e)),
 }
+
+
+def share_prefixes(engine: AdapterEngine) -> Engine:
+    shared: Any = engine.shared
+    store = shared._worker._store
+    save, restore = store.save, store.restore
+    store.save = lambda _adapter, *arguments: save(None, *arguments)
+    store.restore = lambda _adapter, *arguments: restore(None, *arguments)
+    return engine
 
 
 def keep_streams(engine: Engine) -> Callable[[TokenRequest], Any]:
@@ -265,7 +291,7 @@ def keep_streams(engine: Engine) -> Callable[[TokenRequest], Any]:
 @pytest.mark.parametrize("fault", BROKEN)
 def test_an_engine_that_breaks_the_contract_fails(start: Callable[[str], Any], run: Run, fault: str) -> None:
     name, wrap = BROKEN[fault]
-    with start("transformers") as case:
+    with start("an adapter" if name == "adapters" else "transformers") as case:
         broken = replace(case, engine=wrap(case.engine))
         with pytest.raises((AssertionError, pytest.fail.Exception, TypeError, QueueFull)):
             run({**CHECKS, **ENDS}[name](broken))

@@ -72,6 +72,7 @@ class VllmEngine:
         self._failure: EngineStopped | None = None
         self._guard = guard
         self._watcher: asyncio.Task[None] | None = None
+        self._loading: asyncio.Task[None] | None = None
         self._heartbeat = Heartbeat(engine, self._limits.step_seconds)
         self._prefix_hits = self._prefix_queries = 0
 
@@ -102,6 +103,26 @@ class VllmEngine:
         task.add_done_callback(lambda _task: self._report_load())
         self._report_load()
         return StepStream(channel)
+
+    async def start(self) -> None:
+        """Load the adapters, in the event loop of the requests; they stay in memory. A second call does nothing.
+
+        Raises:
+            ModelError: If vLLM cannot load one, such as one for layers that it does not support.
+        """
+        if self._loading is None:
+            self._loading = asyncio.get_running_loop().create_task(self._load_adapters())
+        await asyncio.shield(self._loading)
+
+    async def _load_adapters(self) -> None:
+        for name, folder in self._adapters.items():
+            try:
+                await self._engine.add_lora(self._build_lora_request(name))
+            except Exception as error:  # of several classes
+                reason = self.get_failure() or error
+                raise ModelError(
+                    _("vLLM cannot load the adapter in {folder}: {error}", folder=folder, error=reason)
+                ) from error
 
     def get_failure(self) -> EngineStopped | None:
         """Return why vLLM has ended by itself; see contract.Engine.get_failure()."""
@@ -179,6 +200,8 @@ class VllmEngine:
         """Put the steps of an answer into its channel; cancelling the task ends the request in vLLM."""
         try:
             check_request(request, vocab_size=self._vocab_size, context_length=self.context_length)
+            if self._adapters:
+                await self.start()
             await self._pass_on(request, channel)
         except ModelError as error:
             channel.put(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -18,7 +18,6 @@ from seodang.models.device import choose_device
 from seodang.models.loading import load_tokenizer
 from seodang.models.stop_tokens import get_stop_ids, join_stop_ids, read_declared_stop_ids
 from seodang.packaging.model_folder import Manifest, load_inference_model
-from seodang.service.model.model_sources import BASE_MODEL
 from seodang.service.settings import read_seconds
 
 EngineName = Literal["transformers", "vllm"]
@@ -27,6 +26,8 @@ VLLM_ARGUMENTS: Final = "SEODANG_VLLM_ARGS"
 STEP_SECONDS: Final = "SEODANG_STEP_SECONDS"
 _MIN_STEP_SECONDS: Final = 1.0
 _MAX_STEP_SECONDS: Final = 86_400.0
+_SHARED_MEMORY: Final = 0.45
+"""Part of the device's memory for each of two engines; vLLM's default for one is 0.92."""
 _EXAMPLE: Final = '{"dtype": "bfloat16"}'
 
 
@@ -34,8 +35,7 @@ def choose_engine(environment: Mapping[str, str] = os.environ) -> EngineName:
     """Return the name of the engine.
 
     Raises:
-        SeodangError: If there is no such engine, it is not installed, it cannot serve the models beside the packaged
-            one, or its arguments are no JSON object.
+        SeodangError: If there is no such engine, it is not installed, or its bounds or arguments have an error.
     """
     read_engine_limits(environment)
     name = environment.get(ENGINE) or "transformers"
@@ -53,14 +53,6 @@ def choose_engine(environment: Mapping[str, str] = os.environ) -> EngineName:
                 )
             )
         read_vllm_arguments(environment)
-        if environment.get(BASE_MODEL):
-            raise SeodangError(
-                _(
-                    "{engine}=vllm serves the packaged model alone; unset {variable}, or take the engine transformers",
-                    engine=ENGINE,
-                    variable=BASE_MODEL,
-                )
-            )
         return "vllm"
     return "transformers"
 
@@ -98,19 +90,41 @@ def read_engine_limits(environment: Mapping[str, str] = os.environ) -> Limits:
     return Limits(step_seconds=seconds)
 
 
-def load_engine(folder: Path, manifest: Manifest) -> Engine:
+def load_vllm(folder: Path, stop_ids: Collection[int], adapters: Mapping[str, Path], *, is_alone: bool) -> Engine:
+    """Return an engine on vLLM with the arguments and bounds of the environment.
+
+    Args:
+        folder: Of the model.
+        stop_ids: Its end tokens.
+        adapters: Folders of LoRA adapters by their names in the engine.
+        is_alone: Whether the service has no other engine; two share the memory of the device.
+
+    Raises:
+        ModelError: If the model cannot be loaded.
+    """
+    from seodang.inference.engine.vllm_loading import load_vllm_engine
+
+    changes = read_vllm_arguments()
+    if not is_alone:
+        changes = {"gpu_memory_utilization": _SHARED_MEMORY, **changes}
+    return load_vllm_engine(folder, stop_ids, adapters, read_engine_limits(), changes=changes)
+
+
+def load_engine(folder: Path, manifest: Manifest, *, is_alone: bool = True) -> Engine:
     """Return the engine of a packaged model, on the accelerator if there is one.
+
+    Args:
+        folder: Of the packaged model.
+        manifest: Its manifest.
+        is_alone: Whether no other models are served.
 
     Raises:
         ModelError: If the model cannot be loaded.
         SeodangError: As in choose_engine().
     """
     if choose_engine() == "vllm":
-        from seodang.inference.engine.vllm_loading import load_vllm_engine
-
         tokenizer = load_tokenizer(folder)
         declared = read_declared_stop_ids(folder, tokenizer, len(tokenizer))
-        stop_ids = join_stop_ids(manifest.end_id, declared)
-        return load_vllm_engine(folder, stop_ids, limits=read_engine_limits(), changes=read_vllm_arguments())
+        return load_vllm(folder, join_stop_ids(manifest.end_id, declared), {}, is_alone=is_alone)
     weights = load_inference_model(folder, choose_device("auto"))
     return TransformersEngine(weights, get_stop_ids(weights, manifest.end_id), read_engine_limits())

@@ -9,27 +9,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
-from peft import PeftModel
-from safetensors import SafetensorError
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from seodang.config import PromptFormat, PromptParams
 from seodang.errors import ModelError, SeodangError
 from seodang.i18n import _
-from seodang.inference.engine.transformers_engine import TransformersEngine
+from seodang.inference.engine.vllm_adapters import check_adapter
 from seodang.io.atomic import compute_sha256
 from seodang.models.checkpoints import compute_weights_sha256
-from seodang.models.device import choose_device
-from seodang.models.loading import get_context_length, load_tokenizer
-from seodang.models.stop_tokens import get_stop_ids
+from seodang.models.loading import load_tokenizer
 from seodang.models.tokenization import get_end_id
-from seodang.packaging.model_folder import Manifest, compute_content_version, load_inference_model
+from seodang.packaging.model_folder import Manifest, compute_content_version
 from seodang.prompting import PROMPT_TEMPLATES, compute_fingerprint
 from seodang.service.context import ServiceContext
 from seodang.service.model.adapter_engine import AdapterEngine
 from seodang.service.model.adapter_folder import AdapterFolder, BaseShapes, read_adapter_folder
+from seodang.service.model.engine_choice import choose_engine
 from seodang.service.model.model_sources import BASE_NAME, ModelSources, raise_problems
 from seodang.service.model.served_model import ServedModel
+from seodang.service.model.shared_engine import load_shared_engine
 
 _REPORT: Final = "report.json"
 _INGEST_REPORT: Final = Path("ingest", "manifest.json")
@@ -75,10 +73,13 @@ def check_models(sources: ModelSources, packaged_name: str) -> CheckedModels | N
         raise_problems(problems)
         raise
     adapters: dict[str, AdapterFolder] = {}
+    engine = choose_engine()
     shapes = BaseShapes(sources.base, report["weights_sha256"], tokenizer)
     for name, folder in sources.adapters.items():
         try:
             adapters[name] = read_adapter_folder(folder, shapes)
+            if engine == "vllm":
+                check_adapter(adapters[name].folder)
         except SeodangError as error:
             problems.append(f"{name}: {error}")
     raise_problems(problems)
@@ -105,17 +106,14 @@ class _ModelBuilder:
     """Builds models over one engine."""
 
     def __init__(self, checked: CheckedModels, max_new_tokens: int) -> None:
-        weights = load_inference_model(checked.base, choose_device("auto"))
-        self._weights = weights
         self._checked = checked
         self._max_new_tokens = max_new_tokens
-        self._context_length = get_context_length(weights.config)
         self._base_version = compute_content_version(checked.base, "")
         # The name of an adapter may have a dot, which the name of a module must not have.
         self._engine_names = {name: f"adapter{index}" for index, name in enumerate(checked.adapters)}
         adapters = {self._engine_names[name]: adapter.folder for name, adapter in checked.adapters.items()}
-        stop_ids = get_stop_ids(weights, get_end_id(checked.tokenizer, checked.format))
-        self._engine = TransformersEngine(_add_adapters(weights, adapters), stop_ids)
+        end_id = get_end_id(checked.tokenizer, checked.format)
+        self._shared = load_shared_engine(checked.base, checked.tokenizer, adapters, end_id)
 
     def build(self, name: str, adapter: AdapterFolder | None, parent: str | None = None) -> ServiceContext:
         """Return an adapter, or the base."""
@@ -135,30 +133,14 @@ class _ModelBuilder:
         model = ServedModel(
             tokenizer=checked.tokenizer,
             manifest=manifest,
-            context_length=self._context_length,
+            context_length=self._shared.engine.context_length,
             tag=f"{name}:{version}",
             created=int((checked.base if adapter is None else adapter.folder).stat().st_mtime),
             names=(name,),
             parent=parent,
         )
-        stop_ids = get_stop_ids(self._weights, end_id)
-        return ServiceContext(model, AdapterEngine(self._engine, self._engine_names.get(name), stop_ids))
-
-
-def _add_adapters(model: PreTrainedModel, folders: Mapping[str, Path]) -> PreTrainedModel:
-    """Return a model with adapters by their names; none is active."""
-    tuned: Any = None
-    for name, folder in folders.items():
-        try:
-            if tuned is None:
-                tuned = PeftModel.from_pretrained(model, str(folder), adapter_name=name)
-            else:
-                tuned.load_adapter(str(folder), adapter_name=name)
-        except (OSError, ValueError, RuntimeError, TypeError, SafetensorError) as error:
-            raise ModelError(
-                _("the adapter in {folder} cannot be read: {error}", folder=folder, error=error)
-            ) from error
-    return model if tuned is None else tuned.eval()
+        stop_ids = self._shared.get_stop_ids(end_id)
+        return ServiceContext(model, AdapterEngine(self._shared.engine, self._engine_names.get(name), stop_ids))
 
 
 def _choose_base_format(folder: Path, tokenizer: PreTrainedTokenizerBase) -> PromptFormat:

@@ -72,7 +72,7 @@ def load_context(
     name = tag.partition(":")[0]
     checked = check_models(read_model_sources() if sources is None else sources, name)
     manifest, tokenizer = check_packaged_model(folder)
-    engine = load_engine(folder, manifest)
+    engine = load_engine(folder, manifest, is_alone=checked is None)
     model = ServedModel(
         tokenizer=tokenizer,
         manifest=manifest,
