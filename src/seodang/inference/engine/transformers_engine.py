@@ -76,6 +76,7 @@ class TransformersEngine:
             collect=self._collect,
             progress=self._progress,
         )
+        self._linears.prepare(self._worker.max_forward_tokens)
         self._thread = threading.Thread(target=self._work, name="seodang-engine", daemon=True)
         self._watch = StepWatch(self._limits.step_seconds, self._progress, self._observe_stall, self._fail)
         self._thread.start()

@@ -94,6 +94,11 @@ class Worker:
             return
         self._waiting.append(row)
 
+    @property
+    def max_forward_tokens(self) -> int:
+        """Tokens of a forward pass at most: those of prompts, with one of padding for each row."""
+        return self._shape.chunk_tokens + self._limits.max_running
+
     def count_requests(self) -> int:
         """Return the number of running and waiting requests."""
         return len(self._waiting) + self._count_running()

@@ -16,9 +16,12 @@ from typing import Any, Final, Self
 import torch
 from torch import Tensor, nn
 
+from seodang.models.kernels.row_counts import list_row_counts, round_row_count
+
 _ROWS_HINT: Final = 16  # oneDNN chooses the order of a weight by it; one order serves all numbers of rows
 _MAX_BYTES: Final = 2 * 2**30  # the layers keep their own weights: other readers need them
 _TOLERANCES: Final = {torch.float32: 1e-4, torch.bfloat16: 3e-2}
+_MAX_PREPARED_BYTES: Final = 8 * 2**20  # of an output
 # Children of one module that get the same input, in the models of transformers.
 _SIBLINGS: Final = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
 
@@ -57,6 +60,14 @@ class PackedLinears:
         for product in products:
             product.install()
         return cls(products, is_complete=_has_no_other_weights(model, layers))
+
+    def prepare(self, most_rows: int) -> None:
+        """Let oneDNN build the products of up to `most_rows` rows now: later ones take no time and memory for it.
+
+        Products with large outputs, as those of a large vocabulary, are left to their first use.
+        """
+        for product in {product.shape: product for product in self._products}.values():
+            product.prepare(most_rows)
 
     def restore(self) -> None:
         """Let the layers compute as before, and free the packed weights."""
@@ -102,6 +113,19 @@ class _Product:
             self._multiply(values[:2]).nan_to_num(), product[:2].nan_to_num()
         )
 
+    @property
+    def shape(self) -> tuple[int, int, bool]:
+        """Columns of the input and of the output, and whether there is a bias: one code serves equal products."""
+        return self._layers[0].in_features, sum(self._sizes), self._bias is not None
+
+    @torch.inference_mode()
+    def prepare(self, most_rows: int) -> None:
+        """Multiply each number of rows once."""
+        columns, outputs, _has_bias = self.shape
+        dtype = self._layers[0].weight.dtype
+        for rows in list_row_counts(min(most_rows, _MAX_PREPARED_BYTES // (outputs * dtype.itemsize))):
+            self._multiply(torch.zeros(rows, columns, dtype=dtype))
+
     def install(self) -> None:
         """Let the layers use the product."""
         for index, layer in enumerate(self._layers):
@@ -113,6 +137,14 @@ class _Product:
             layer.__dict__.pop("forward", None)
 
     def _multiply(self, values: Tensor) -> Tensor:
+        rows = values.shape[:-1].numel()
+        padding = round_row_count(rows) - rows if rows else 0
+        if not padding:
+            return self._multiply_rows(values)
+        padded = nn.functional.pad(values.reshape(rows, -1), (0, 0, 0, padding))
+        return self._multiply_rows(padded)[:rows].view(*values.shape[:-1], -1)
+
+    def _multiply_rows(self, values: Tensor) -> Tensor:
         product: Tensor = torch.ops.mkldnn._linear_pointwise.default(values, self._weight, self._bias, "none", [], "")
         return product
 
