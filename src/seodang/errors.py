@@ -18,6 +18,7 @@ SeodangError                 exit code 2: the input or the setup cannot be used
 ├── GateRejected             the verdict is not `promote`, so nothing is packaged
 │   └── NotPromoted          exit code 3: the verdict is not `promote`, so nothing becomes champion
 ├── RegistryError            the registry refuses the operation; nothing has changed
+├── ReleaseError             a new version cannot be put into service; the old one still answers
 ├── ParityError              merged weights answer differently from base + adapter
 │   └── ExportRejected       exit code 3: an exported file answers too often otherwise than the service
 ├── ServiceUnreachable       exit code 75: the model service does not answer; try again later
@@ -110,6 +111,10 @@ class NotPromoted(GateRejected):
 
 class RegistryError(SeodangError):
     """The registry refuses an operation and stays unchanged."""
+
+
+class ReleaseError(SeodangError):
+    """A new version cannot be put into service; the old one still answers."""
 
 
 class ParityError(SeodangError):

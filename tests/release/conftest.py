@@ -1,0 +1,53 @@
+"""Fixtures of the tests of room `release`: HAProxy between two servers."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from seodang.release.router import PROGRAM, Router, start_router, write_config
+
+RunRouter = Callable[[Path, int, int], AbstractContextManager[tuple[Router, str]]]
+_START_SECONDS = 60
+
+
+@pytest.fixture(scope="session")
+def run_router(find_free_port: Callable[[], int]) -> RunRouter:
+    """Runs HAProxy in a folder before the ports of two servers; yields the router and its URL.
+
+    The test is skipped where HAProxy is not installed.
+    """
+    if shutil.which(PROGRAM) is None:
+        pytest.skip("no HAProxy is installed: apt-get install haproxy")
+
+    @contextmanager
+    def run_router(folder: Path, reference: int, candidate: int) -> Iterator[tuple[Router, str]]:
+        port = find_free_port()
+        write_config(folder, address="127.0.0.1", port=port, reference=reference, candidate=candidate)
+        process = start_router(folder)
+        url = f"http://127.0.0.1:{port}"
+        try:
+            _wait_until_answered(f"{url}/readyz", folder)
+            yield Router(folder), url
+        finally:
+            process.terminate()
+            process.wait(30)
+
+    return run_router
+
+
+def _wait_until_answered(url: str, folder: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(url, timeout=10):
+                return
+        except OSError:
+            time.sleep(0.05)
+    pytest.fail(f"the router did not answer:\n{(folder / 'haproxy.log').read_text()}")

@@ -1,0 +1,92 @@
+"""HAProxy between two small servers. Run: pytest tests/release/test_router.py (apt-get install haproxy)"""
+
+import threading
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from seodang.errors import ReleaseError
+from seodang.release.router import Router, start_router, write_config
+
+
+@contextmanager
+def serve(name, status=200):
+    """Answer each request with a name and a status; probes always succeed."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/readyz" else status)
+            self.send_header("Content-Length", str(len(name)))
+            self.end_headers()
+            self.wfile.write(name)
+
+        def log_message(self, *_words):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def ask(url):
+    try:
+        with urllib.request.urlopen(url, timeout=30) as response:
+            return response.read()
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_requests_follow_the_share_and_all_are_answered(run_router, tmp_path):
+    with serve(b"old") as old, serve(b"new") as new, run_router(tmp_path, old, new) as (router, url):
+        assert {ask(url) for _ in range(20)} == {b"old"}
+        router.set_share(0.5)
+        answers = [ask(url) for _ in range(200)]
+        assert set(answers) == {b"old", b"new"}
+        assert 50 <= answers.count(b"new") <= 150  # seven standard deviations
+        router.set_share(1.0)
+        assert {ask(url) for _ in range(20)} == {b"new"}
+        router.set_share(0.0)
+        assert {ask(url) for _ in range(20)} == {b"old"}
+
+
+def test_responses_are_counted_by_server_without_errors_of_clients(run_router, tmp_path):
+    with (
+        serve(b"bad request", 404) as old,
+        serve(b"broken", 500) as new,
+        run_router(tmp_path, old, new) as (router, url),
+    ):
+        before = router.count_responses()
+        assert ask(url) == 404
+        router.set_share(1.0)
+        assert ask(url) == 500
+        after = router.count_responses()
+        assert (after["reference"].failed, after["candidate"].failed) == (0, 1)
+        assert after["reference"].answered == before["reference"].answered
+
+
+def test_no_request_fails_when_the_candidate_is_not_there(run_router, tmp_path, find_free_port):
+    with serve(b"old") as old, run_router(tmp_path, old, find_free_port()) as (router, url):
+        router.set_share(0.5)
+        assert {ask(url) for _ in range(40)} == {b"old"}
+
+
+def test_a_router_that_does_not_run_is_an_error_in_korean_too(tmp_path, monkeypatch):
+    write_config(tmp_path, address="127.0.0.1", port=1, reference=2, candidate=3)
+    monkeypatch.setenv("SEODANG_LANG", "ko")
+    with pytest.raises(ReleaseError, match="라우터"):
+        Router(tmp_path).set_share(0.1)
+
+
+def test_a_missing_haproxy_is_an_error_with_the_command_that_installs_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ReleaseError, match="apt-get install haproxy"):
+        start_router(tmp_path)
