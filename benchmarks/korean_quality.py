@@ -20,13 +20,11 @@ from scipy import stats
 
 from seodang.evaluation.korean import particles
 from seodang.evaluation.korean.clauses import find_repetitions
-from seodang.evaluation.korean.languages import compute_hangul_share
+from seodang.evaluation.korean.languages import MIN_HANGUL_SHARE, compute_hangul_share
 from seodang.evaluation.korean.particles import find_particle_errors
 from seodang.evaluation.korean.speech_levels import POLITE, find_speech_levels
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "tests" / "evaluation" / "korean" / "labelled"
-MIN_HANGUL: Final = 0.35
-"""An answer with less Hangul counts as not Korean."""
 _ENDINGS: Final = (
     ("haeyo", re.compile(r"(?:요|죠)$")),
     ("hapsyo", re.compile(r"(?:니다|니까|시오|시다)$")),
@@ -116,7 +114,7 @@ def _count_words(found: list[str], label: str) -> Counts:
 def count_languages(label: str, text: str) -> Counts:
     """Return whether an answer that is not Korean is found."""
     share = compute_hangul_share(text)
-    return _count_decision((share or 0.0) < MIN_HANGUL, is_finding=label == "foreign")
+    return _count_decision((share or 0.0) < MIN_HANGUL_SHARE, is_finding=label == "foreign")
 
 
 def count_repetitions(label: str, text: str) -> Counts:

@@ -198,6 +198,25 @@ def test_the_terminal_shows_counts_and_reasons(capsys):
     assert re.search(r"1  output-missing +output is missing", out)
 
 
+def test_the_korean_of_answers_is_shown_with_examples_and_stands_in_the_report(capsys, tmp_path):
+    hostile = "어제 사과을 먹었습니다. 그리고 학교에 아주 \x1b]0;title\x07 일찍 \x1b[31m갔다."
+    rows = [GOOD, {**GOOD, "instruction": "무엇을 했나요?", "output": hostile}, ENGLISH]
+    _, out, _ = check(capsys, write("korean.jsonl", rows), "--report", "report")
+    assert "Korean of the answers" in out
+    assert "사과을 → 를 (korean.jsonl, 1)" in out
+    assert "\x1b" not in out
+    [source] = json.loads((tmp_path / "report" / "summary.json").read_text("utf-8"))["korean"]
+    assert (source["source"], source["measured"], source["counts"]["mixed_levels"]) == ("korean.jsonl", 2, 1)
+
+
+def test_without_korean_answers_or_the_analyzer_nothing_is_said_about_korean(capsys, monkeypatch):
+    from seodang.reports.data_card import korean_answers
+
+    assert "Korean of the answers" not in check(capsys, write("english.jsonl", [ENGLISH]))[1]
+    monkeypatch.setattr(korean_answers, "has_analyzer", lambda: False)
+    assert "Korean of the answers" not in check(capsys, write("good.jsonl", [GOOD]))[1]
+
+
 def test_the_terminal_speaks_korean_where_it_is_set_to(capsys, monkeypatch):
     monkeypatch.setenv("SEODANG_LANG", "ko")
     _, out, _ = check(capsys, write("mixed.jsonl", [GOOD, UNANSWERED]))

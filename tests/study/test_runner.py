@@ -9,6 +9,8 @@ import pytest
 from seodang.config.study import StudyParams
 from seodang.errors import EvaluationError
 from seodang.io.jsonl import read_json, write_records
+from seodang.licences.permissions import build_permissions
+from seodang.licences.verdict import Part
 from seodang.stages import train as train_stage
 from seodang.study.runner import run_study
 
@@ -35,7 +37,8 @@ def make_study(evaluate):
 
 
 def test_every_method_is_evaluated_on_every_group_and_tuned_on_its_own_tasks(make_study, paths, project, monkeypatch):
-    folder = run_study(make_study(), "small", project, paths)
+    permissions = build_permissions([Part("base", "base", "Gemma")], "research")
+    folder = run_study(make_study(), "small", project, paths, permissions)
     found = read_json(folder / "study.json")
     assert [(cell["group"], cell["method"]) for cell in found["cells"]] == [
         (group, method)
@@ -66,6 +69,8 @@ def test_every_method_is_evaluated_on_every_group_and_tuned_on_its_own_tasks(mak
     page = (folder / "index.html").read_text("utf-8")
     assert "작은 연구" in page
     assert "A small study" in page
+    assert "declared (package.intended_use): research" in page
+    assert "declared (package.intended\\_use): research" in english
 
     monkeypatch.setattr(train_stage, "run", lambda **_: pytest.fail("a finished training runs again"))
     run_study(make_study(), "small", project, paths)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from seodang.validation.token_counts import TokenCounter
 
 CLEAN, REJECTED = 0, 1
+_KOREAN_EXAMPLES, _SEED = 2, 1446  # places shown for each kind of mark, and the seed of the measured sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ def check(
 
 def _build_request(options: _Options, tokenizer: Path | None, project: Params | None) -> CheckRequest:
     from seodang.ingest.source_entry import build_template_from_files, select_template_columns
+    from seodang.reports.data_card.korean_answers import KoreanAnswers
     from seodang.validation.check_files import CheckRequest
 
     files, errors = _find_all_files(options, Path.cwd())
@@ -105,6 +107,7 @@ def _build_request(options: _Options, tokenizer: Path | None, project: Params | 
         table=table,
         counter=_load_counter(tokenizer, project),
         report=options.report,
+        korean=KoreanAnswers(_KOREAN_EXAMPLES, _SEED),
     )
 
 

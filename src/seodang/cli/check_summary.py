@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seodang.cli.check_korean import print_korean
 from seodang.cli.terminal import print_lines, print_table
 from seodang.i18n import _, get_language, ngettext
 
@@ -42,6 +43,7 @@ def print_summary(result: CheckResult, report: Path | None) -> None:
     print_lines(list_ignored_texts(result.ignored_keys))
     print_lines(list_ignored_scores(result.ignored_keys))
     print_lines(list_ignored_verdicts(result.ignored_keys))
+    print_korean(content["korean"])
     print_lines(_format_dataset(content["dataset"]))
     if report:
         print_lines([_("report: {report} (accepted.jsonl, quarantine.jsonl, data_docs/index.html)", report=report)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,3 +16,9 @@ def load_analyzer() -> Kiwi:
     from kiwipiepy import Kiwi
 
     return Kiwi()
+
+
+@cache
+def has_analyzer() -> bool:
+    """Return whether the analyzer and its model are installed; nothing is loaded."""
+    return all(find_spec(name) is not None for name in ("kiwipiepy", "kiwipiepy_model"))

@@ -93,9 +93,14 @@ def judge_licences(use: Use | None, parts: Sequence[Part]) -> LicenceVerdict:
     if use is None:
         return LicenceVerdict(use=None, status=None, findings=[], instead=[], duties=duties)
     findings = [finding for part in parts for finding in _judge_part(use, part, parts)]
-    status = _combine(findings)
+    status = combine_statuses(findings)
     instead = _list_alternatives(use, parts) if status == "forbidden" else []
     return LicenceVerdict(use=use, status=status, findings=findings, instead=instead, duties=duties)
+
+
+def combine_statuses(findings: Sequence[Finding]) -> Status:
+    """Return the strictest outcome; without findings nothing is known."""
+    return max((finding.status for finding in findings), key=_ORDER.index, default="unknown")
 
 
 def list_duties(parts: Iterable[Part]) -> list[Message]:
@@ -138,10 +143,6 @@ def _serialize_finding(finding: Finding) -> dict[str, Any]:
         "document": document,
         **finding.text.to_json(),
     }
-
-
-def _combine(findings: Sequence[Finding]) -> Status:
-    return max((finding.status for finding in findings), key=_ORDER.index, default="unknown")
 
 
 def _judge_part(use: Use, part: Part, parts: Sequence[Part]) -> list[Finding]:
@@ -220,7 +221,7 @@ def _list_alternatives(use: Use, parts: Sequence[Part]) -> list[Message]:
 
 def _list_changes(use: Use, parts: Sequence[Part]) -> list[Message]:
     """Return the sources to leave out and whether another base is needed, for the use to be no longer forbidden."""
-    culprits = [part for part in parts if _combine(_judge_part(use, part, parts)) == "forbidden"]
+    culprits = [part for part in parts if combine_statuses(_judge_part(use, part, parts)) == "forbidden"]
     sources = list(dict.fromkeys(part.name for part in culprits if part.kind != "base"))
     values = {"use": Message(USE_LABELS[use]), "sources": ", ".join(sources)}
     if not sources:
@@ -234,4 +235,4 @@ def _list_changes(use: Use, parts: Sequence[Part]) -> list[Message]:
 
 
 def _judge_parts(use: Use, parts: Sequence[Part]) -> Status:
-    return _combine([finding for part in parts for finding in _judge_part(use, part, parts)])
+    return combine_statuses([finding for part in parts for finding in _judge_part(use, part, parts)])

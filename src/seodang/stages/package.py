@@ -22,8 +22,9 @@ from seodang.i18n import _, ngettext
 from seodang.io.atomic import write_atomically
 from seodang.io.disk_full import check_space, is_same_disk, translate_disk_full
 from seodang.io.jsonl import read_json, read_records, write_json
+from seodang.io.model_parts import read_model_parts
 from seodang.licences.refusal import require_permission
-from seodang.licences.verdict import Part, list_notices, list_parts
+from seodang.licences.verdict import Part, list_notices
 from seodang.models.checkpoints import compute_weights_sha256
 from seodang.models.loading import load_tokenizer, read_context_length
 from seodang.models.tokenization import encode_prompt, get_end_id
@@ -63,7 +64,7 @@ def _package(prompt: PromptParams, train: TrainParams, package: PackageParams, p
     started = time.monotonic()
     verdict = require_promotion(paths.verdict, GateRejected, _("nothing is packaged"))
     licences = require_permission(
-        package.intended_use, package.name, _list_parts(paths), _("the model is not packaged")
+        package.intended_use, package.name, read_model_parts(paths), _("the model is not packaged")
     )
     lineage = build_lineage(prompt, verdict, licences, paths)
     stage_reports = _read_stage_reports(train, paths)
@@ -88,7 +89,7 @@ def _package(prompt: PromptParams, train: TrainParams, package: PackageParams, p
         **stage_reports,
     )
     write_atomically(paths.merged_model / MODEL_CARD, [render_model_card(card_data)])
-    _write_notice(_list_parts(paths), paths.merged_model)
+    _write_notice(read_model_parts(paths), paths.merged_model)
     write_checksums(paths.merged_model)  # of all files, so it is the last one
     labels = {"project": "seodang", "prompt": prompt.format}
     model_tag = store_model(
@@ -188,9 +189,3 @@ def _write_manifest(prompt: PromptParams, package: PackageParams, lineage: dict[
     )
     write_manifest(folder, manifest)
     return manifest
-
-
-def _list_parts(paths: Paths) -> list[Part]:
-    """Return base, sources and teachers of the packaged model."""
-    sources = [source for source in read_json(paths.ingest_report)["sources"] if source["rows_written"]]
-    return list_parts(read_json(paths.base_report).get("licence", ""), sources)

@@ -10,9 +10,10 @@ from seodang.config import EvaluateParams, GateParams, PackageParams, PreparePar
 from seodang.errors import PreflightError
 from seodang.i18n import _
 from seodang.io.atomic import write_atomically
-from seodang.io.jsonl import read_json, write_json
+from seodang.io.jsonl import write_json
+from seodang.io.model_parts import read_model_parts
 from seodang.licences.refusal import require_permission
-from seodang.licences.verdict import judge_licences, list_parts, serialize_verdict
+from seodang.licences.verdict import judge_licences, serialize_verdict
 from seodang.paths import Paths
 from seodang.preflight.checks import Preflight, check_run
 from seodang.preflight.row_table import format_rows
@@ -39,11 +40,11 @@ def run(
     """
     paths.preflight_passed.unlink(missing_ok=True)
     result = check_run(prompt.format, max_length, prepare, evaluate, gate, paths)
-    sources = [source for source in read_json(paths.ingest_report)["sources"] if source["rows_written"]]
-    parts = list_parts(read_json(paths.base_report).get("licence", ""), sources)
+    parts = read_model_parts(paths)
     report = {
         "tasks": [asdict(task) for task in result.tasks],
         "rows": [asdict(rows) for rows in result.rows],
+        "parts": [asdict(part) for part in parts],
         "licences": serialize_verdict(judge_licences(package.intended_use, parts)),
     }
     write_json(paths.preflight_report, report)

@@ -19,6 +19,7 @@ from seodang.evaluation.runner import count_templates, evaluate_variants, iter_b
 from seodang.evaluation.samples import TaskSamples, compute_fingerprint
 from seodang.io.atomic import compute_sha256
 from seodang.io.jsonl import read_json, read_records
+from seodang.licences.permissions import Permissions
 from seodang.models.device import choose_device, keep_freed_memory
 from seodang.models.loading import load_tokenizer
 from seodang.models.slot import ModelSlot
@@ -34,7 +35,9 @@ _TRAINING_FIELDS = (
 )  # of the report of stage train
 
 
-def run_study(study: StudyParams, name: str, params: Params, paths: Paths) -> Path:
+def run_study(
+    study: StudyParams, name: str, params: Params, paths: Paths, permissions: Permissions | None = None
+) -> Path:
     """Train, evaluate and compare the models; return the folder of the report. An interrupted study resumes.
 
     Args:
@@ -42,6 +45,7 @@ def run_study(study: StudyParams, name: str, params: Params, paths: Paths) -> Pa
         name: Of the study and of its folder in artifacts/study.
         params: Training and prompt format; the base and the splits must exist.
         paths: The project.
+        permissions: What the licences allow, for the report; None: it says nothing about licences.
 
     Raises:
         EvaluationError: If a task or a cluster of the study has no records, or no training records are left.
@@ -76,6 +80,7 @@ def run_study(study: StudyParams, name: str, params: Params, paths: Paths) -> Pa
         "training": {variant: _summarize_training(project) for variant, project in projects.items()},
         "items_fingerprint": compute_fingerprint(tasks),
         "baseline_gaps": [gap.to_json() for gap in baseline_gaps],
+        "licences": [note.to_json() for note in permissions.list_notes()] if permissions else [],
     }
     write_study_report(folder / "report", report, cells)
     return folder / "report"

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from pydantic import PositiveInt
 
@@ -57,6 +57,16 @@ class CheckParams(Section):
         )
 
 
+class RowReport(Protocol):
+    """Figures about the accepted rows."""
+
+    def add(self, row: Row) -> None:
+        """Take an accepted row into account."""
+
+    def report(self) -> list[dict[str, Any]]:
+        """Return the figures as JSON objects."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRequest:
     """Files to check, and how to read them."""
@@ -68,6 +78,7 @@ class CheckRequest:
     table: TableTemplate | None
     counter: TokenCounter | None  # None: tokens are not counted
     report: Path | None  # folder; None: no report
+    korean: RowReport | None = None  # measures the Korean of the answers
 
 
 @dataclass(slots=True)
@@ -79,6 +90,7 @@ class CheckResult:
     details: dict[str, FileDetails] = field(default_factory=dict)  # file -> its encoding and sheets
     held_out: list[str] = field(default_factory=list)  # files of a test or validation split
     ignored_keys: IgnoredKeys = field(default_factory=IgnoredKeys)  # keys that no field of a record holds
+    korean: list[dict[str, Any]] = field(default_factory=list)  # the Korean of the answers, by file
     dataset: list[dict[str, Any]] = field(default_factory=list)  # metrics of the data set that are out of bounds
 
     def to_dict(self) -> dict[str, Any]:
@@ -93,6 +105,7 @@ class CheckResult:
             "files": {file: details.to_dict() for file, details in self.details.items()},
             "held_out": self.held_out,
             "ignored_keys": format_ignored_values(self.ignored_keys),
+            "korean": self.korean,
             "dataset": self.dataset,
             **texts,
         }
@@ -164,9 +177,10 @@ def _validate_spool(spool: Path, request: CheckRequest, expectations: Expectatio
     data_docs = request.report / "data_docs" if request.report else None
     with open_validator(context.rules, expectations, name="check", data_docs=data_docs) as validator:
         rows = validate_rows(_read_spool(spool, _("checking rows")), context, validator)
-        _write_results(rows, result.summary, request.report)
+        _write_results(_watch(rows, request.korean), result.summary, request.report)
         metrics = compute_metrics(result.summary.tally, expectations.dataset, None)
         failed = validator.check_dataset([metric for metric in metrics if metric.rule.id not in _PIPELINE_RULES])
+    result.korean = request.korean.report() if request.korean else []
     result.dataset = format_dataset_violations(build_dataset_violations(failed, expectations.dataset))
 
 
@@ -208,6 +222,14 @@ def _iter_rows(request: CheckRequest, params: CheckParams, result: CheckResult) 
 
 def _read_spool(spool: Path, description: str) -> Iterator[Row]:
     return track_progress(read_rows(spool), description, file=spool)
+
+
+def _watch(rows: Iterable[ValidatedRow], report: RowReport | None) -> Iterator[ValidatedRow]:
+    """Yield the rows, and show the accepted ones to the report."""
+    for result in rows:
+        if report and result.is_accepted:
+            report.add(result.repaired_row)
+        yield result
 
 
 def _write_results(rows: Iterable[ValidatedRow], summary: Summary, report: Path | None) -> None:

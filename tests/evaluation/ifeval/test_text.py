@@ -30,6 +30,8 @@ from seodang.evaluation.ifeval.text import split_paragraphs, split_sentences, sp
         ("all is small. really small.", 2),
         ("He left (at last). She stayed.", 2),
         ("Wait... what?! Yes.", 2),
+        ("1. 1. 1. 1. 1.", 0),
+        ("1. 2. 3. 시작한다. 끝.", 2),
         ("", 0),
         ("...", 0),
     ],

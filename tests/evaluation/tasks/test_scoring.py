@@ -94,6 +94,19 @@ def test_an_answer_to_instructions_that_can_be_verified_is_verified(build_free_s
     }
 
 
+@pytest.mark.parametrize(("has_eos", "finished"), [(True, 1.0), (False, 0.0)])
+def test_an_answer_that_never_ends_follows_no_prompt_by_accident(has_eos, finished, build_free_spec):
+    spec = build_free_spec(
+        metrics=["ifeval_prompt_strict", "ifeval_prompt_finished"], answer="", extra=["instruction_id_list", "kwargs"]
+    )
+    extra = {"instruction_id_list": ["keywords:existence"], "kwargs": [{"keywords": ["도서관"]}]}
+    item = EvalSample(id="1", prompts={"bare": "?"}, choices=(), reference="", language="ko", extra=extra)
+    assert compute_answer_metrics(spec, item, "'도서관'을 쓰세요. " * 20, has_eos=has_eos) == {
+        "ifeval_prompt_strict": 1.0,
+        "ifeval_prompt_finished": finished,
+    }
+
+
 def test_bits_per_byte_do_not_depend_on_the_tokenizer():
     coarse, fine = compute_text_metrics(-6 * math.log(2), 1, "가나"), compute_text_metrics(-6 * math.log(2), 6, "가나")
     assert coarse["bits_per_byte"] == fine["bits_per_byte"] == pytest.approx(1.0)

@@ -12,7 +12,8 @@ import yaml
 from tests.reports.data_card.card_records import CARD, HOSTILE, LEAK, NEAR, PHONE, TRAIN
 
 from seodang.errors import ArtifactError
-from seodang.io.jsonl import write_json
+from seodang.io.jsonl import read_json, serialize_record, write_json, write_rows
+from seodang.records import make_record
 from seodang.reports.data_card import write_data_card
 from seodang.reports.data_card.contents import gather_contents
 from seodang.reports.data_card.render import render_markdown, render_page
@@ -154,7 +155,9 @@ def test_a_non_commercial_source_has_a_banner_above_the_title(tmp_path, write_ca
 
 
 def test_a_free_source_has_no_banner(tmp_path, write_card):
-    assert not any("non-commercial" in text for text in write_card(tmp_path).values())
+    files = write_card(tmp_path)
+    assert not any("non-commercial use only" in text for text in files.values())
+    assert 'class="banner"' not in files["index.html"]
 
 
 def test_an_unknown_licence_is_shown_as_unknown(tmp_path, write_card):
@@ -215,3 +218,74 @@ def test_a_problem_of_the_data_set_is_listed_with_its_scope(tmp_path, write_card
         in files["index.html"]
     )
     assert "| data set | drift (task) | – | differs |" in files["README.md"]
+
+
+@pytest.fixture
+def write_permissions_card(tmp_path, write_card_artifacts):
+    """Writes a card with a teacher of the source films, and what stage preflight reports."""
+
+    def write_permissions_card(teacher, preflight):
+        paths = write_card_artifacts(tmp_path)
+        manifest = read_json(paths.ingest_report)
+        manifest["sources"][0]["teachers"] = [teacher]
+        write_json(paths.ingest_report, manifest)
+        if preflight:
+            write_json(paths.preflight_report, {"rows": [], **preflight})
+        write_data_card(paths, CARD, 1)
+        return {file.name: file.read_text("utf-8") for file in paths.data_card.iterdir()}
+
+    return write_permissions_card
+
+
+def test_the_card_says_what_base_data_and_teachers_allow_for_each_use(write_permissions_card):
+    parts = [
+        {"kind": "base", "name": "base", "licence": "EXAONE AI Model License Agreement 1.2 - NC"},
+        {"kind": "source", "name": "films", "licence": "CC0-1.0"},
+        {"kind": "teacher", "name": "films", "licence": "OpenAI Terms of Use"},
+    ]
+    files = write_permissions_card("OpenAI Terms of Use", {"parts": parts, "licences": {"use": "research"}})
+    markdown = files["README.md"].partition("\n---\n")[2]
+    rows = [line for line in markdown.splitlines() if line.startswith(("| the base", "| source films", "| **all together"))]
+    assert rows == [
+        "| the base model under EXAONE AI Model License Agreement 1.2 - NC | forbidden | allowed on conditions "
+        "| allowed on conditions |",
+        "| source films under CC0-1.0 | allowed | allowed | allowed |",
+        "| source films, written by a model under OpenAI Terms of Use | allowed on conditions | allowed on conditions "
+        "| allowed on conditions |",
+        "| **all together** | **forbidden** | **allowed on conditions** | **allowed on conditions** |",
+    ]
+    assert "Declared use (package.intended_use): research." in files["index.html"]
+    assert "the outcome must not compete with models of OpenAI" in files["index.html"]
+
+
+def test_before_preflight_the_card_knows_sources_and_teachers_only(write_permissions_card):
+    page = write_permissions_card("a teacher nobody knows", None)["index.html"]
+    assert "The base model is not among the parts before stage preflight has run." in page
+    assert "written by a model under a teacher nobody knows" in page
+    assert "not known to be allowed" in page
+
+
+def test_the_korean_of_the_answers_is_shown_by_source_with_escaped_examples(tmp_path, write_card_artifacts):
+    paths = write_card_artifacts(tmp_path)
+    record = make_record(
+        instruction="쓰세요.", input="", output=f"그는 {HOSTILE} 사과을 먹었습니다. 그리고 학교에 아주 일찍 갔다.", language="ko",
+        source="films", task="t", cluster="t", file="films.json", source_row=9,
+    )  # fmt: skip
+    write_rows(paths.get_split_path("train"), [serialize_record(row) for row in (*TRAIN, record)])
+    write_data_card(paths, CARD, 1)
+    page, markdown = ((paths.data_card / name).read_text("utf-8") for name in ("index.html", "README.md"))
+    assert "<script" not in page + markdown
+    assert "Korean of the answers" in page
+    assert "답변의 한국어" in page
+    assert '<span class="quote">사과을</span> → <b>를</b>' in page
+    assert "films.json, 9: <code>사과을</code> → 를" in markdown
+    # Two answers without a sentence and this one; the labels of the task sentiment and the English answer do not count.
+    assert [line for line in markdown.splitlines() if line.startswith("| films | 3 | 3 |")]
+
+
+def test_a_card_without_korean_answers_has_no_such_section(tmp_path, write_card_artifacts):
+    paths = write_card_artifacts(tmp_path)
+    write_rows(paths.get_split_path("train"), [serialize_record(TRAIN[5])])
+    page = render_page(gather_contents(paths, CARD, 1))
+    assert 'id="s8"' not in page
+    assert "#s8" not in page

@@ -9,6 +9,8 @@ from seodang.config.curve import CurveParams
 from seodang.config.load import parse_section
 from seodang.errors import EvaluationError, ParamsError, TrainingError
 from seodang.io.jsonl import read_json, read_records, write_records
+from seodang.licences.permissions import build_permissions
+from seodang.licences.verdict import Part
 from seodang.stages import train as train_stage
 from seodang.study.curve import runner
 from seodang.study.curve.runner import run_curve
@@ -33,7 +35,8 @@ def stop_after(count, monkeypatch):
 
 
 def test_every_point_has_a_score_a_cost_and_a_place_on_the_page(make_curve, paths, project, capsys):
-    folder = run_curve(make_curve(), "small", project, paths)
+    permissions = build_permissions([Part("base", "base", "Gemma"), Part("source", "faq", "CC-BY-NC-4.0")], None)
+    folder = run_curve(make_curve(), "small", project, paths, permissions)
     report = read_json(folder / "curve.json")
     assert [(point["group"], point["method"], point["records"]) for point in report["points"]] == [
         (group, method, records)
@@ -55,6 +58,8 @@ def test_every_point_has_a_score_a_cost_and_a_place_on_the_page(make_curve, path
     assert page.count('role="img"') == 2
     assert "Learning curve: score by number of training records, sentiment" in page
     assert "| 한 과제 | 2 |" in (folder / "curve.ko.md").read_text("utf-8")
+    assert "commercial use forbidden, non-commercial use allowed" in page
+    assert "상업적 이용 금지" in (folder / "curve.ko.md").read_text("utf-8")
     print_curve(report)
     assert max(map(len, capsys.readouterr().out.splitlines()[:8])) <= 100
 

@@ -18,6 +18,7 @@ _ABBREVIATION: Final = re.compile(
 )
 _NUMBER_ABBREVIATION: Final = re.compile(r"\b(?:no|fig|vol|pp)$", re.IGNORECASE)  # abbreviations before a number only
 _LIST_NUMBER: Final = re.compile(r"(?:^|\n)\s*\d+$")
+_BARE_NUMBER: Final = re.compile(r"\s*(?:\d+\.\s*)+")  # of a list that goes on in the line: "1. 2. 3. "
 _LIST_ITEM: Final = re.compile(r"\n(?=\s*\d+[.)]\s)")
 
 
@@ -44,7 +45,7 @@ def split_sentences(text: str) -> list[str]:
 
     A mark ends a sentence before a blank, and between Hangul syllables ("했다.그리고"), where writers often omit
     the blank. It does not end one between a quote and a particle ("하세요."라고), nor after an abbreviation, an
-    initial or a list number. Neither does it before a small letter, unless the complete text is in small letters. A
+    initial or a list number, and a list number alone is none. Neither does it before a small letter, unless the complete text is in small letters. A
     line break ends no sentence, but an entry of a numbered list begins one.
 
     The published rules use NLTK's Punkt, trained on English. On 2,500 Alpaca answers in English and Korean the counts
@@ -65,7 +66,7 @@ def _iter_sentences(text: str, *, is_lower: bool) -> Iterator[str]:
 
 
 def _iter_nonempty(sentence: str) -> Iterator[str]:
-    if _WORD.search(sentence):
+    if _WORD.search(sentence) and not _BARE_NUMBER.fullmatch(sentence):
         yield sentence.strip()
 
 

@@ -7,6 +7,8 @@ from typing import Final
 
 from seodang.evaluation.korean.passages import blank_code
 
+MIN_HANGUL_SHARE: Final = 0.35
+"""An answer with a lower share is not Korean; docs/korean-quality.md has the precision and recall of this bound."""
 _HANGUL: Final = re.compile("[가-힣ㄱ-ㅎㅏ-ㅣ]")
 # Scripts whose characters are syllables or words: kana and Han.
 _SYLLABLE: Final = re.compile("[가-힣ㄱ-ㅎㅏ-ㅣ\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")

@@ -108,9 +108,8 @@ def compute_answer_metrics(spec: TaskSpec, sample: EvalSample, answer: str, *, h
     scores = {name: metrics[name]() for name in spec.metrics if name in metrics}
     scores |= measure_korean_quality(spec, sample, answer).scores
     if any(name.startswith("ifeval") for name in spec.metrics):
-        scores |= {
-            name: score for name, score in compute_ifeval_metrics(sample, answer).items() if name in spec.metrics
-        }
+        ifeval = compute_ifeval_metrics(sample, answer, has_eos=has_eos)
+        scores |= {name: score for name, score in ifeval.items() if name in spec.metrics}
     return scores
 
 
@@ -129,8 +128,11 @@ def is_correct_answer(spec: TaskSpec, answer: str, reference: str) -> bool:
     return is_exact_match(answer, reference)
 
 
-def compute_ifeval_metrics(sample: EvalSample, answer: str) -> dict[str, float]:
+def compute_ifeval_metrics(sample: EvalSample, answer: str, *, has_eos: bool) -> dict[str, float]:
     """Return whether an answer follows all instructions of the item, and the ratio that it follows; strict and loose.
+
+    A base that repeats the question until the limit follows one prompt in five by accident. So
+    `ifeval_prompt_finished` counts only answers that the model ended itself.
 
     Raises:
         EvaluationError: If the item names an unknown instruction, or an argument is missing.
@@ -138,6 +140,7 @@ def compute_ifeval_metrics(sample: EvalSample, answer: str) -> dict[str, float]:
     result: InstructionResult = check_instructions(sample.extra["instruction_id_list"], sample.extra["kwargs"], answer)
     return {
         "ifeval_prompt_strict": float(all(result.strict)),
+        "ifeval_prompt_finished": float(has_eos and all(result.strict)),
         "ifeval_prompt_loose": float(all(result.loose)),
         "ifeval_instruction_strict": sum(result.strict) / len(result.strict),
         "ifeval_instruction_loose": sum(result.loose) / len(result.loose),

@@ -13,9 +13,12 @@ from seodang.ingest.rows import TEXTS
 from seodang.io.jsonl import read_json, read_rows
 from seodang.io.progress import track_progress
 from seodang.licences import LicenceSummary, summarize_licences
+from seodang.licences.permissions import Permissions, build_permissions
+from seodang.licences.verdict import Part, list_parts
 from seodang.paths import Paths
 from seodang.preparation.splitting import SPLITS
 from seodang.reports.data_card.funnel import SourceFlow, Step, build_flows, build_steps, sum_flows
+from seodang.reports.data_card.korean_answers import KoreanAnswers, SourceAnswers
 from seodang.reports.data_card.layout import Histogram, build_histogram
 from seodang.reports.data_card.overlaps import Heads, Overlaps, collect_overlaps, read_heads, read_optional_rows
 from seodang.reports.data_card.quarantine import Reason, add_examples, build_reasons, select_reason_texts
@@ -79,7 +82,9 @@ class Contents:
     sources: list[Source]
     licences: LicenceSummary
     non_commercial: list[Source]
+    permissions: Permissions
     roots: list[RootFigure]
+    korean: list[SourceAnswers]  # of train; empty without Korean answers or the analyzer
     checksums: dict[str, str]  # file name -> sha256
 
 
@@ -95,7 +100,8 @@ def gather_contents(paths: Paths, card: CardParams, seed: int) -> Contents:
     )
     # A source without rows, such as an empty folder, imposes no licence.
     manifest["sources"] = [entry for entry in manifest["sources"] if entry["rows_written"]]
-    statistics = compute_statistics(_read_train(paths), instructions=card.instructions, seed=seed)
+    answers = KoreanAnswers(card.examples, seed)
+    statistics = compute_statistics(answers.watch(_read_train(paths)), instructions=card.instructions, seed=seed)
     preflight = read_json(paths.preflight_report) if paths.preflight_report.exists() else {}
     flows = build_flows(manifest, validated, prepared, preflight)
     all_sources = sum_flows(flows)
@@ -123,7 +129,9 @@ def gather_contents(paths: Paths, card: CardParams, seed: int) -> Contents:
         sources=sources,
         licences=licences,
         non_commercial=[source for source in sources if source.licence.strip() in licences.non_commercial],
+        permissions=_build_permissions(preflight, manifest),
         roots=_build_root_figures(statistics),
+        korean=answers.measure(),
         checksums={
             "records.jsonl": manifest["records_sha256"],
             **{f"{name}.jsonl": value for name, value in _order_splits(prepared["sha256"]).items()},
@@ -214,6 +222,13 @@ def _build_source(entry: dict[str, Any]) -> Source:
         files=tuple(files[:_MAX_FILES]),
         more_files=len(files[_MAX_FILES:]),
     )
+
+
+def _build_permissions(preflight: Mapping[str, Any], manifest: Mapping[str, Any]) -> Permissions:
+    """Return what the licences allow; before stage preflight has run, without the base and the declared use."""
+    if "parts" in preflight:
+        return build_permissions([Part(**part) for part in preflight["parts"]], preflight["licences"]["use"])
+    return build_permissions([part for part in list_parts("", manifest["sources"]) if part.kind != "base"], None)
 
 
 def _build_root_figures(statistics: Statistics) -> list[RootFigure]:

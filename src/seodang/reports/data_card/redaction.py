@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from seodang.i18n import Message
@@ -15,6 +16,7 @@ Text = str | Message
 """A text of the data, or a message that is translated where it is shown."""
 
 _PERSONAL: Final = frozenset(rule.id for rule in pii.RULES)
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _MARGIN: Final = 3  # masked length in multiples of the shown one: half a phone number at the cut would not be detected
 
 
@@ -24,6 +26,9 @@ def is_personal(rule: str) -> bool:
 
 
 def format_head(value: Any, characters: int = HEAD_CHARACTERS) -> str:
-    """Return the beginning of a value in one line, with personal data and secret keys masked."""
+    """Return the beginning of a value in one line, with personal data and secret keys masked.
+
+    Control characters are left out, so that no text of the data steers the terminal that shows it.
+    """
     text = pii.mask_personal_data(shorten(value, _MARGIN * characters))
-    return shorten(" ".join(text.split()), characters)
+    return shorten(_CONTROL.sub("", " ".join(text.split())), characters)

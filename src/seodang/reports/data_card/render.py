@@ -10,10 +10,13 @@ from seodang.html import create_environment, create_markdown_functions, escape_m
 from seodang.i18n import LANGUAGES, N_, Language, get_language
 from seodang.ingest.rows import TEXTS
 from seodang.licences import find_hub_licence
+from seodang.licences.table import USES
+from seodang.licences.texts import STATUS_LABELS, USE_LABELS
 from seodang.preparation.splitting import SPLITS
 from seodang.reports.data_card import layout
 from seodang.reports.data_card.contents import Contents
 from seodang.reports.data_card.funnel import LEFT_OUT
+from seodang.reports.data_card.korean_answers import KINDS, MAX_ANSWERS
 from seodang.reports.data_card.redaction import Text, format_head
 
 if TYPE_CHECKING:
@@ -114,6 +117,11 @@ def _build_context(contents: Contents) -> dict[str, Any]:
         "outcomes": _count_outcomes(contents),
         "outcome_names": _OUTCOME_NAMES,
         "funnel_files": _FUNNEL_FILES,
+        "uses": USES,
+        "use_labels": USE_LABELS,
+        "status_labels": STATUS_LABELS,
+        "korean_kinds": KINDS,
+        "max_korean_answers": MAX_ANSWERS,
         "front": _build_front_matter(contents),
     }
 

@@ -23,6 +23,7 @@ from seodang.evaluation.runner import VariantModel, count_templates, evaluate_va
 from seodang.evaluation.samples import TaskSamples, compute_fingerprint
 from seodang.io.atomic import compute_sha256
 from seodang.io.jsonl import read_records
+from seodang.licences.permissions import Permissions
 from seodang.models.device import choose_device, keep_freed_memory
 from seodang.models.loading import load_tokenizer
 from seodang.models.slot import ModelSlot
@@ -36,7 +37,9 @@ from seodang.study.curve.training import Trained, parse_recipes, train_models
 from seodang.study.tuned_models import build_variant_model
 
 
-def run_curve(curve: CurveParams, name: str, params: Params, paths: Paths) -> Path:
+def run_curve(
+    curve: CurveParams, name: str, params: Params, paths: Paths, permissions: Permissions | None = None
+) -> Path:
     """Train, evaluate and report each point; return the folder of the report, which is rewritten after each model.
 
     An interrupted study resumes: trained models are not trained again, scored items are not scored again.
@@ -46,6 +49,7 @@ def run_curve(curve: CurveParams, name: str, params: Params, paths: Paths) -> Pa
         name: Of the study and of its folder in artifacts/study.
         params: Training and prompt format; the base and the splits must exist.
         paths: The project.
+        permissions: What the licences allow, for the report; None: it says nothing about licences.
 
     Raises:
         EvaluationError: If a task has no items or no records.
@@ -61,6 +65,7 @@ def run_curve(curve: CurveParams, name: str, params: Params, paths: Paths) -> Pa
     evaluation = _Evaluation(curve, params, tasks, folder / "results.jsonl", paths)
     scores = evaluation.score_base() + _score_baselines(tasks, subsets, curve)
     facts = _collect_facts(curve, params, items, training)
+    facts["licences"] = [note.to_json() for note in permissions.list_notes()] if permissions else []
     trained: list[Trained] = []
     for one in train_models(curve, subsets, params, folder / "models", paths):
         trained.append(one)

@@ -50,8 +50,8 @@ def render_markdown(report: Mapping[str, Any], cells: Sequence[Cell], language: 
     lines += ["| " + " | ".join(headings) + " |", "|" + " --- |" * len(headings)]
     lines += ["| " + " | ".join(_format_markdown_row(cell, report, language)) + " |" for cell in cells]
     lines += ["", translate(language, _NOTE, confidence=study["confidence"])]
-    if gaps := report["baseline_gaps"]:
-        lines += ["", *(f"- {escape_markdown(gap[language])}" for gap in gaps)]
+    if notes := (*report["baseline_gaps"], *report["licences"]):
+        lines += ["", *(f"- {escape_markdown(note[language])}" for note in notes)]
     return "\n".join([*lines, ""])
 
 

@@ -35,5 +35,8 @@ def render_markdown(report: Mapping[str, Any], language: Language) -> str:
             lines.append("| " + " | ".join((method, *row.values)[index] for index in columns) + " |")
         lines += ["", *(f"- {translate(language, trend)}" for trend in describe_trends(report, group)), ""]
     lines += [translate(language, NOTE, confidence=report["study"]["confidence"]), ""]
-    lines += [f"- {escape_markdown(note[language])}" for note in (*report["shortages"], *report["baseline_gaps"])]
+    lines += [
+        f"- {escape_markdown(note[language])}"
+        for note in (*report["shortages"], *report["baseline_gaps"], *report["licences"])
+    ]
     return "\n".join([*lines, ""])
