@@ -62,6 +62,9 @@ class SamplingRequest(FormRequest):
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    repetition_penalty: Annotated[float, Field(gt=0, le=2)] | None = None
+    """Of the tokens that prompt and answer have, as in vLLM; by default that of the evaluation, and 1 for an answer in
+    a given form."""
     logit_bias: (
         Annotated[
             dict[str, Annotated[float, Field(ge=-100, le=100)]],
@@ -101,7 +104,6 @@ _UNSUPPORTED: Final[Mapping[str, tuple[Any, ...]]] = {
     "top_k": (-1, 0),
     "min_p": (0,),
     "min_tokens": (0,),
-    "repetition_penalty": (1,),
     "use_beam_search": (False,),
     "guided_json_object": (False,),
     "guided_whitespace_pattern": (),
