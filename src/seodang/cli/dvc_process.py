@@ -10,27 +10,34 @@ from __future__ import annotations
 import importlib
 import io
 import logging
+import os
 import re
 import signal
 import sys
+import time
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Final
 
 from seodang.cli.signals import interrupt_on_signals
 from seodang.cli.streams import discard_output, prepare_streams
+from seodang.dvc_state.lock_holders import list_living_holders
+from seodang.dvc_state.repair import repair_dvc_files
 from seodang.errors import SeodangError
 from seodang.i18n import _
 from seodang.io.jsonl import read_json
 from seodang.io.os_errors import describe_os_text
+from seodang.io.process_lock import hold_process_lock
 from seodang.paths import Paths
 
 _LOGGERS: Final = ("dvc", "dvc_objects", "dvc_data")
 _PIPE_CLOSED: Final = 141
+_INTERRUPTED: Final = 130
+_POLL_SECONDS: Final = 0.5
 _EXIT_CODES: Final = {
     0: 0,
     _PIPE_CLOSED: _PIPE_CLOSED,
-    252: 130,
+    252: _INTERRUPTED,
 }  # of DVC; any other is an error of DVC that it has shown
 _RUNNING: Final = "Running stage '%s':"
 _UNCHANGED: Final = ("Stage '%s' didn't change, skipping", "'%s' didn't change, skipping")
@@ -97,6 +104,7 @@ class StageFailures(logging.Filter):
 
     exit_code: int | None = None
     command = ""
+    is_locked = False  # another DVC process holds paths that this one needs
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether DVC prints a message; note the exit code of a failed stage."""
@@ -107,6 +115,9 @@ class StageFailures(logging.Filter):
         while error is not None:
             if isinstance(error, BrokenPipeError):
                 self.exit_code = _PIPE_CLOSED
+                return False
+            if type(error).__name__ == "LockError":  # of DVC, which is not imported before it is needed
+                self.is_locked = True
                 return False
             if match := _FAILED.search(str(error)):
                 self.exit_code, self.command = int(match["code"]), match["command"]
@@ -129,8 +140,12 @@ def main() -> int:
     """
     prepare_streams()  # before DVC's loggers keep them
     interrupt_on_signals()
+    paths = Paths(Path.cwd())
     try:
-        code = _run_stages()
+        with hold_process_lock(paths.locks / "run", _report_waiting):
+            code = _run_stages(paths)
+    except KeyboardInterrupt:  # while this process waits for another one; DVC handles it itself
+        code = _INTERRUPTED
     except BrokenPipeError:  # the reader is gone, as with `| head`
         code = _PIPE_CLOSED
     if code == _PIPE_CLOSED:
@@ -138,12 +153,12 @@ def main() -> int:
     return code
 
 
-def _run_stages() -> int:
+def _run_stages(paths: Paths) -> int:
     progress, failures = StageProgress(), StageFailures()
     _install(progress, failures)
-    code = _reproduce(["report"], failures)
-    if code == 0 and read_json(Paths(Path.cwd()).verdict)["verdict"] == "promote":
-        code = _reproduce([], failures)
+    code = _reproduce(["report"], failures, paths.root)
+    if code == 0 and read_json(paths.verdict)["verdict"] == "promote":
+        code = _reproduce([], failures, paths.root)
     progress.print_unchanged()
     return code
 
@@ -159,16 +174,41 @@ def _install(progress: StageProgress, failures: StageFailures) -> None:
         logger.addHandler(progress)
 
 
-def _reproduce(targets: list[str], failures: StageFailures) -> int:
+def _reproduce(targets: list[str], failures: StageFailures, root: Path) -> int:
+    """Run targets; wait for other DVC processes that hold their paths, because --wait-for-lock does not."""
     import dvc.cli
 
-    with redirect_stdout(io.StringIO()):  # DVC prints its hints there; its loggers keep the stream that they have
-        code = int(dvc.cli.main(["--wait-for-lock", "repro", *targets]))
+    while True:
+        failures.is_locked = False
+        with redirect_stdout(io.StringIO()):  # DVC prints its hints there; its loggers keep the stream that they have
+            code = int(dvc.cli.main(["--wait-for-lock", "repro", *targets]))
+        if not failures.is_locked:
+            break
+        _wait_for_others(root)
     if failures.exit_code is None:
         return _EXIT_CODES.get(code, SeodangError.exit_code)
     if failures.exit_code == _PIPE_CLOSED:
         return _PIPE_CLOSED
     return _report_failure(failures.command, failures.exit_code)
+
+
+def _wait_for_others(root: Path) -> None:
+    """Wait until another process releases paths, and remove what dead processes hold."""
+    repair_dvc_files(root)
+    holders = [holder for holder in list_living_holders(root) if holder.pid != os.getpid()]
+    if holders:
+        _report_waiting(", ".join(f"{holder.pid} ({holder.command})" for holder in holders))
+    while True:
+        time.sleep(_POLL_SECONDS)
+        if [holder for holder in list_living_holders(root) if holder.pid != os.getpid()] != holders or not holders:
+            return
+
+
+def _report_waiting(holder: str) -> None:
+    text = _(
+        "another run works on this project: process {holder}; this one waits for it (Ctrl-C ends it)", holder=holder
+    )
+    print(f"seodang: {text}", file=sys.stderr, flush=True)
 
 
 def _report_failure(command: str, code: int) -> int:

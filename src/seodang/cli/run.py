@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from seodang.cli.signals import wait_and_pass_on
 from seodang.cli.terminal import print_lines
 from seodang.errors import SeodangError
 from seodang.i18n import _
+from seodang.io.process_lock import hold_process_lock
 from seodang.paths import Paths
 
 NOT_PROMOTED = 3
@@ -72,10 +74,15 @@ def run_stage_with_timing(name: str, paths: Paths) -> None:
             _("there is no stage {name!r}; the stages are {stages}", name=name, stages=", ".join(STAGES))
         )
     check_writable(name, paths)
-    started = time.monotonic()
-    run_stage(name, load_params(paths.params), paths)
+    params = load_params(paths.params)
     if os.environ.get("RANK", "0") != "0":  # of several processes that a launcher started, the main one writes
+        run_stage(name, params, paths)
         return
+    with hold_process_lock(
+        paths.locks / name, partial(_report_waiting, name)
+    ):  # of a killed run, a stage may still run
+        started = time.monotonic()
+        run_stage(name, params, paths)
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     row = {
         "stage": name,
@@ -86,6 +93,11 @@ def run_stage_with_timing(name: str, paths: Paths) -> None:
     paths.timings.parent.mkdir(parents=True, exist_ok=True)
     with paths.timings.open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
+
+
+def _report_waiting(stage: str, holder: str) -> None:
+    text = _("another process runs stage {stage} here: {holder}; this one waits for it", stage=stage, holder=holder)
+    print(f"seodang: {text}", file=sys.stderr, flush=True)
 
 
 def _run_dvc(root: Path) -> int:

@@ -1,8 +1,7 @@
-"""Check, before anything runs, that a run can end: git, DVC's locks, and folders that this user may write."""
+"""Check, before anything runs, that a run can end: git, DVC's files, and folders that this user may write."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from seodang.config.yaml_file import check_conflict
+from seodang.dvc_state.repair import repair_dvc_files
 from seodang.errors import ParamsError, RegistryError, WorkspaceError
 from seodang.i18n import _
 from seodang.io.git_process import GitMissing, UntrustedRepository, run_git
@@ -24,16 +24,17 @@ _MAX_NAMES: Final = 5  # in a message
 
 
 def check_workspace(paths: Paths) -> None:
-    """Check everything that a run of all stages needs.
+    """Check everything that a run of all stages needs; first repair what a killed run left of DVC's files.
 
     Raises:
         WorkspaceError: With every problem and its remedy.
     """
+    if (paths.root / ".dvc").is_dir():
+        repair_dvc_files(paths.root)
     problems = [
         *_find_git_problems(paths.root),
         *_find_repository_problems(paths.root),
         *_find_conflicts(paths),
-        *_find_lock_problems(paths.root),
     ]
     _raise(problems + list(_find_write_problems(paths, _LONG_STAGE)))
 
@@ -108,30 +109,6 @@ def _list_cache_folders(root: Path) -> list[Path]:
     cache = root / ".dvc" / (setting or "cache")  # DVC takes a relative setting from the folder of its file
     parts = [cache / "files" / "md5", cache / "runs"]
     return [cache, *parts, *(folder for part in parts for folder in sorted(part.glob("*")))]
-
-
-def _find_lock_problems(root: Path) -> Iterator[str]:
-    """Yield the lock files of DVC that a crash or a power cut left empty or cut: DVC refuses to run with them."""
-    for name in ("rwlock", "exps/rwlock"):
-        file = root / ".dvc" / "tmp" / name
-        try:
-            _check_lock_format(json.loads(file.read_text("utf-8")))
-        except FileNotFoundError:
-            continue
-        except (ValueError, OSError) as error:
-            if isinstance(error, PermissionError):
-                continue
-            yield _(
-                "DVC's lock file {file} is damaged, as after a power cut; if no dvc command is running, delete it: rm"
-                " {file}",
-                file=file.relative_to(root),
-            )
-
-
-def _check_lock_format(content: object) -> None:
-    """Raise a ValueError for a lock file that DVC refuses."""
-    if not isinstance(content, dict) or not content.keys() <= {"read", "write"}:
-        raise ValueError
 
 
 def _find_conflicts(paths: Paths) -> Iterator[str]:
