@@ -47,6 +47,8 @@ class Paths:
     """Checksums of files that have not changed since they were computed; safe to delete."""
     timings = ProjectPath(".seodang/timings.jsonl")
     """Time and memory of each stage run; no stage reads it."""
+    finished = ProjectPath(".seodang/finished")
+    """Results of long stages that DVC has not stored yet; a later run restores them."""
     locks = ProjectPath(".seodang/locks")
     """Files that a running process locks, one per stage and one for `seodang run`; safe to delete when none runs."""
     champion = ProjectPath("registry/champion.json")

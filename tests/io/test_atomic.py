@@ -6,9 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
-from seodang.io.atomic import replace_folder
+from seodang.io.atomic import is_stale_part, make_scratch_folder, replace_folder
 
 
 def killed_while_replacing(folder: Path) -> None:
@@ -42,6 +43,21 @@ def test_a_leftover_with_this_process_s_own_number_is_no_part_of_what_is_written
     with replace_folder(tmp_path / "model") as beside:
         (beside / "complete").write_text("complete")
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["complete"]
+
+
+def test_a_leftover_whose_writer_s_number_another_process_has_is_swept(tmp_path):
+    """As in a container: a process cannot have written what is older than itself."""
+    other = subprocess.Popen(["sleep", "60"])
+    left = tmp_path / f".model.{other.pid}.part"
+    left.mkdir()
+    assert not is_stale_part(left)
+    os.utime(left, (time.time() - 3600,) * 2)
+    assert is_stale_part(left)
+    with make_scratch_folder(tmp_path / "model") as scratch:
+        assert list(tmp_path.iterdir()) == [scratch]
+    assert list(tmp_path.iterdir()) == []
+    other.kill()
+    other.wait()
 
 
 def test_every_file_is_flushed_to_disk_once_before_a_folder_takes_its_place(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,9 @@ from seodang.errors import SeodangError
 from seodang.i18n import _
 from seodang.io.process_lock import hold_process_lock
 from seodang.paths import Paths
+
+if TYPE_CHECKING:
+    from seodang.config import Params
 
 NOT_PROMOTED = 3
 
@@ -82,7 +85,7 @@ def run_stage_with_timing(name: str, paths: Paths) -> None:
         paths.locks / name, partial(_report_waiting, name)
     ):  # of a killed run, a stage may still run
         started = time.monotonic()
-        run_stage(name, params, paths)
+        _run_or_restore(name, params, paths)
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     row = {
         "stage": name,
@@ -93,6 +96,27 @@ def run_stage_with_timing(name: str, paths: Paths) -> None:
     paths.timings.parent.mkdir(parents=True, exist_ok=True)
     with paths.timings.open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
+
+
+def _run_or_restore(name: str, params: Params, paths: Paths) -> None:
+    """Run a stage, or restore its result if a killed run has finished it."""
+    from seodang.stages import read_parameters, run_stage
+    from seodang.stages.kept_results import (
+        compute_key,
+        discard_stored_results,
+        keep_result,
+        keeps_result,
+        restore_result,
+    )
+
+    discard_stored_results(paths)
+    if not keeps_result(name):
+        run_stage(name, params, paths)
+        return
+    key = compute_key(name, read_parameters(name, params), paths)
+    if not restore_result(name, key, paths):
+        run_stage(name, params, paths)
+        keep_result(name, key, paths)
 
 
 def _report_waiting(stage: str, holder: str) -> None:

@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from seodang.dvc_state.lock_file import cut_to_complete_stages, is_damaged, list_stages, read_lock_file
 from seodang.dvc_state.lock_holders import RWLOCK_FILES, is_running, list_holders, read_entries, remove_dead_holders
+from seodang.dvc_state.settings import read_dvc_settings
+from seodang.errors import WorkspaceError
 from seodang.i18n import _, ngettext
 from seodang.io.atomic import write_atomically
 
@@ -75,11 +77,9 @@ def _hold_dvc_locks(root: Path) -> Iterator[bool]:
 
 
 def _uses_hard_links(root: Path) -> bool:
-    from dvc.config import Config, ConfigError
-
     try:
-        return bool(Config(str(root / ".dvc"), validate=False)["core"].get("hardlink_lock", False))
-    except (ConfigError, RuntimeError):  # damaged, or no home folder: `check_workspace` reports it
+        return bool(read_dvc_settings(root)["core"].get("hardlink_lock", False))
+    except (WorkspaceError, RuntimeError):  # `check_workspace` reports it
         return False
 
 

@@ -18,6 +18,7 @@ from seodang.errors import ExportRejected, ModelError
 from seodang.export import gguf_conversion, gguf_reader
 from seodang.export.gguf_tools import GgufTools, check_architecture, name_pre_tokenizer
 from seodang.i18n import _, ngettext
+from seodang.io.atomic import make_scratch_folder
 from seodang.io.disk_full import check_space, translate_disk_full
 from seodang.models.loading import load_tokenizer, read_context_length
 from seodang.models.tokenization import encode_prompt
@@ -67,9 +68,9 @@ def export_gguf(
     file.parent.mkdir(parents=True, exist_ok=True)
     with (
         translate_disk_full(_("the GGUF file was written to {folder}", folder=file.parent)),
-        tempfile.TemporaryDirectory(dir=file.parent, prefix=".gguf-") as folder,
+        make_scratch_folder(file) as folder,
     ):
-        written = Path(folder) / file.name
+        written = folder / file.name
         _convert(tools, model, written, params.type)
         comparison = compare_answers(tools, model, written, params, records)
         if comparison.share < params.min_equal_share:

@@ -9,8 +9,11 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from seodang.io.named_file import flush_to_disk, open_named
+
+_CLOCK_SLACK: Final = 2.0  # seconds; the kernel rounds the boot time, from which start times count
 
 
 def write_atomically(path: Path, chunks: Iterable[str]) -> None:
@@ -34,9 +37,26 @@ def encode_text(text: str) -> bytes:
 def remove_stale_parts(path: Path) -> None:
     """Delete the temporary files and folders that killed writers of `path` left beside it."""
     for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        pid = part.name.removesuffix(".part").rpartition(".")[2]
-        if pid.isdecimal() and not _is_alive(int(pid)):
+        if is_stale_part(part):
             shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
+
+
+def is_stale_part(part: Path) -> bool:
+    """Return whether a path is a temporary file or folder of this module whose writer no longer runs.
+
+    In a container, another process soon has the id of a killed one: it started after the last change of the part.
+    """
+    pid = part.name.removesuffix(".part").rpartition(".")[2]
+    if not (part.name.startswith(".") and part.name.endswith(".part") and pid.isdecimal()):
+        return False
+    import psutil
+
+    try:
+        return psutil.Process(int(pid)).create_time() > part.stat().st_mtime + _CLOCK_SLACK
+    except psutil.NoSuchProcess:
+        return True
+    except (psutil.Error, OSError, OverflowError):
+        return False
 
 
 def flush_folder(folder: Path) -> None:
@@ -47,16 +67,6 @@ def flush_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def compute_sha256(path: Path) -> str:
@@ -71,15 +81,26 @@ def replace_folder(folder: Path) -> Iterator[Path]:
 
     Leftovers of killed processes are deleted first: a model takes gigabytes.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    remove_stale_parts(folder)
-    temp_folder = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    shutil.rmtree(temp_folder, ignore_errors=True)  # in a container a killed process may have had the same pid
-    temp_folder.mkdir()
-    try:
+    with make_scratch_folder(folder) as temp_folder:
         yield temp_folder
         flush_folder(temp_folder)
         shutil.rmtree(folder, ignore_errors=True)
         temp_folder.replace(folder)
+
+
+@contextmanager
+def make_scratch_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder beside a path, which is deleted at the end; leftovers of killed processes go first.
+
+    Args:
+        path: Gives the name of the folder; nothing needs to exist there.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_stale_parts(path)
+    temp_folder = path.with_name(f".{path.name}.{os.getpid()}.part")
+    shutil.rmtree(temp_folder, ignore_errors=True)  # in a container a killed process may have had the same pid
+    temp_folder.mkdir()
+    try:
+        yield temp_folder
     finally:
         shutil.rmtree(temp_folder, ignore_errors=True)

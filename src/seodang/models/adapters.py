@@ -180,18 +180,25 @@ def save_tuned_model(
     """
     if isinstance(model, PeftModel):
         model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False, state_dict=state_dict)
-        _sort_target_modules(folder / "adapter_config.json")
+        _make_reproducible(folder)
         return
     model.save_pretrained(folder, state_dict=state_dict)
     copy_trusted_code(base, folder)
 
 
-def _sort_target_modules(path: Path) -> None:
-    """Sort the target modules: peft writes a set in random order, which would change the checksum of equal adapters."""
-    config = json.loads(path.read_text("utf-8"))
+def _make_reproducible(folder: Path) -> None:
+    """Remove what differs between equal adapters: the path of the base on this machine and the order of a set.
+
+    peft writes the path into adapter_config.json and into README.md, a form that nobody has filled in; the model card
+    is that of the package.
+    """
+    (folder / "README.md").unlink(missing_ok=True)
+    file = folder / "adapter_config.json"
+    config = json.loads(file.read_text("utf-8"))
+    config["base_model_name_or_path"] = None
     if isinstance(config["target_modules"], list):
         config["target_modules"].sort()
-    path.write_text(json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")
+    file.write_text(json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")
 
 
 def is_full_model(folder: Path) -> bool:

@@ -75,5 +75,16 @@ def _map_arguments(stage: Stage) -> dict[str, str]:
 def run_stage(name: str, params: Params, paths: Paths) -> Report:
     """Run a stage with exactly the parameters that its signature names, and return its report."""
     stage = load_stage(name)
-    arguments = {argument: attrgetter(path)(params) for argument, path in _map_arguments(stage).items()}
-    return stage(**arguments, paths=paths)
+    return stage(**_bind_arguments(stage, params), paths=paths)
+
+
+def read_parameters(name: str, params: Params) -> dict[str, Any]:
+    """Return the parameters that a stage reads, as JSON values by argument."""
+    arguments = _bind_arguments(load_stage(name), params)
+    return {
+        argument: getattr(value, "model_dump", lambda value=value: value)() for argument, value in arguments.items()
+    }
+
+
+def _bind_arguments(stage: Stage, params: Params) -> dict[str, Any]:
+    return {argument: attrgetter(path)(params) for argument, path in _map_arguments(stage).items()}

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import tempfile
 from collections import Counter, defaultdict
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -15,7 +13,7 @@ from numpy.typing import NDArray
 
 from seodang.config import IngestParams, PrepareParams
 from seodang.i18n import Message, _, get_language
-from seodang.io.atomic import compute_sha256
+from seodang.io.atomic import compute_sha256, make_scratch_folder
 from seodang.io.jsonl import Writer, write_json
 from seodang.io.progress import track_progress
 from seodang.paths import Paths
@@ -46,9 +44,8 @@ def run(*, ingest: IngestParams, prepare: PrepareParams, paths: Paths) -> Report
         ArtifactError: If there are no accepted records.
         SplitError: If a split is empty, or if evaluation data leaks into training. In that case nothing is written.
     """
-    paths.prepare_report.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".sketches-", dir=paths.prepare_report.parent) as scratch:
-        result = prepare_records(paths.accepted_records, ingest, prepare, Path(scratch))
+    with make_scratch_folder(paths.prepare_report.with_name("sketches")) as scratch:
+        result = prepare_records(paths.accepted_records, ingest, prepare, scratch)
     _write_splits(result, paths)
     report = _build_report(result, ingest, paths)
     write_json(paths.prepare_report, report)

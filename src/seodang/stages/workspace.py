@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from seodang.config.yaml_file import check_conflict
+from seodang.dvc_state.leftovers import remove_leftovers
 from seodang.dvc_state.repair import repair_dvc_files
+from seodang.dvc_state.settings import get_cache_folder, read_dvc_settings
 from seodang.errors import ParamsError, RegistryError, WorkspaceError
 from seodang.i18n import _
 from seodang.io.git_process import GitMissing, UntrustedRepository, run_git
@@ -31,6 +32,7 @@ def check_workspace(paths: Paths) -> None:
     """
     if (paths.root / ".dvc").is_dir():
         repair_dvc_files(paths.root)
+        remove_leftovers(paths.root)
     problems = [
         *_find_git_problems(paths.root),
         *_find_repository_problems(paths.root),
@@ -77,36 +79,12 @@ def _find_repository_problems(root: Path) -> Iterator[str]:
 
 
 def _is_without_git(root: Path) -> bool:
-    return bool(_read_dvc_config(root)["core"].get("no_scm"))
-
-
-def _read_dvc_config(root: Path) -> Mapping[str, Any]:
-    """Return DVC's settings by section.
-
-    Raises:
-        WorkspaceError: If a file of settings is damaged.
-    """
-    from dvc.config import Config, ConfigError
-
-    try:
-        settings: Mapping[str, Any] = Config(str(root / ".dvc"), validate=False)
-    except ConfigError as error:
-        raise WorkspaceError(
-            _(
-                "DVC cannot read its settings ({error}); correct .dvc/config or .dvc/config.local, or restore it: git"
-                " checkout .dvc/config",
-                error=" ".join(str(error).split()),
-            )
-        ) from error
-    return settings
+    return bool(read_dvc_settings(root)["core"].get("no_scm"))
 
 
 def _list_cache_folders(root: Path) -> list[Path]:
     """Return the folders of DVC's cache, in which DVC stores what a stage has written."""
-    setting = None
-    with suppress(RuntimeError):  # no home folder, and so no settings of the user
-        setting = _read_dvc_config(root)["cache"].get("dir") if (root / ".dvc").is_dir() else None
-    cache = root / ".dvc" / (setting or "cache")  # DVC takes a relative setting from the folder of its file
+    cache = get_cache_folder(root)
     parts = [cache / "files" / "md5", cache / "runs"]
     return [cache, *parts, *(folder for part in parts for folder in sorted(part.glob("*")))]
 
