@@ -89,6 +89,25 @@ def test_dvc_repro_resumes_a_killed_training(prepared, uninterrupted, build_envi
     assert not list((project / ".seodang" / "training").iterdir())
 
 
+def test_a_training_that_ended_before_dvc_stored_it_is_not_repeated(prepared, uninterrupted, run_command):
+    project = shutil.copytree(prepared, prepared.parent / "unstored", symlinks=True)
+    pipeline = (project / "dvc.yaml").read_text()
+    killing = pipeline.replace("cmd: seodang stage train", "cmd: seodang stage train && kill -9 $PPID")
+    (project / "dvc.yaml").write_text(killing)  # the shell's parent is DVC
+    assert run_command(project, "dvc", "repro", "--single-item", "train").returncode == -signal.SIGKILL
+    assert "artifacts/train/report.json" not in (project / "dvc.lock").read_text()
+    (project / "dvc.yaml").write_text(pipeline)
+    report = (project / "artifacts" / "train" / "report.json").read_text()
+    again = run_command(project, "dvc", "repro", "--single-item", "train")
+    assert "the result is restored" in again.stderr
+    assert again.returncode == 0
+    assert compute_sha256(project / "artifacts" / "train" / "adapter" / "adapter_model.safetensors") == uninterrupted
+    assert (project / "artifacts" / "train" / "report.json").read_text() == report
+    assert run_command(project, "dvc", "repro", "--single-item", "train").stdout.count("didn't change") == 1
+    forced = run_command(project, "dvc", "repro", "--single-item", "--force", "train")
+    assert "the result is restored" not in forced.stderr  # DVC has stored it, so nothing is kept
+
+
 def test_prefect_retries_a_killed_training_which_resumes(prepared, uninterrupted, build_environment):
     project = shutil.copytree(prepared, prepared.parent / "retried", symlinks=True)
     env = {name: value for name, value in build_environment(project).items() if not name.startswith("PREFECT")} | {

@@ -192,11 +192,17 @@ def test_a_tuned_model_is_saved_and_merged_onto_the_exact_base_and_answers_the_s
     assert merged.lm_head.weight is merged.model.embed_tokens.weight
 
 
+def list_files_with(text: str, folder: Path) -> list[str]:
+    """Return the names of the files below a folder that hold a text."""
+    return [file.name for file in folder.rglob("*") if file.is_file() and text.encode() in file.read_bytes()]
+
+
 @pytest.mark.parametrize("method", ["lora", "full"])
 def test_the_tuned_model_is_loaded_again_as_it_was(tiny_model, method, tmp_path):
     model = create_untrained(tiny_model, method)
     train_steps(model, steps=2)
     save_tuned_model(model, tmp_path, tiny_model)
+    assert list_files_with(str(tiny_model), tmp_path) == []  # equal in every clone, and published
     ids = torch.tensor([[5, 9, 17]])
     again = (
         load_model(tmp_path, "fp32", "cpu")
