@@ -8,7 +8,8 @@ SeodangError                 exit code 2: the input or the setup cannot be used
 ├── SplitError               a split would be empty, or evaluation data leak into training
 ├── ChecksumError            a file does not match its pinned checksum
 ├── ModelError               a model or tokenizer cannot be loaded or used
-│   └── ChatTemplateError    the model's chat template cannot render a conversation as it is
+│   ├── ChatTemplateError    the model's chat template cannot render a conversation as it is
+│   └── DiskFull             exit code 73: the disk is too small or became full while a model was written
 ├── TrainingError            training ran but its result is unusable
 │   └── TrainingKilled       exit code 75: a process was killed; the next run resumes, and a flow retries
 ├── PreflightError           the run could not end with a verdict about what it trains
@@ -65,6 +66,12 @@ class ChecksumError(SeodangError):
 
 class ModelError(SeodangError):
     """A model or tokenizer cannot be loaded or used."""
+
+
+class DiskFull(ModelError):
+    """The disk is too small for a model, or became full while it was written (EX_CANTCREAT of sysexits.h)."""
+
+    exit_code = 73
 
 
 class ChatTemplateError(ModelError, ValueError):

@@ -23,10 +23,10 @@ from seodang.cli.signals import interrupt_on_signals
 from seodang.cli.streams import discard_output, prepare_streams
 from seodang.dvc_state.lock_holders import list_living_holders
 from seodang.dvc_state.repair import repair_dvc_files
-from seodang.errors import SeodangError
+from seodang.errors import DiskFull, SeodangError
 from seodang.i18n import _
 from seodang.io.jsonl import read_json
-from seodang.io.os_errors import describe_os_text
+from seodang.io.os_errors import describe_os_text, is_disk_full_error
 from seodang.io.process_lock import hold_process_lock
 from seodang.paths import Paths
 
@@ -104,6 +104,7 @@ class StageFailures(logging.Filter):
 
     exit_code: int | None = None
     command = ""
+    is_disk_full = False
     is_locked = False  # another DVC process holds paths that this one needs
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -125,6 +126,7 @@ class StageFailures(logging.Filter):
             texts.append(str(error))
             error = error.__cause__
         if reason := describe_os_text("\n".join(texts)):
+            self.is_disk_full |= is_disk_full_error("\n".join(texts))
             print(f"seodang: {reason}", file=sys.stderr)
             return False
         return True
@@ -185,6 +187,8 @@ def _reproduce(targets: list[str], failures: StageFailures, root: Path) -> int:
         if not failures.is_locked:
             break
         _wait_for_others(root)
+    if failures.is_disk_full and code:
+        return DiskFull.exit_code
     if failures.exit_code is None:
         return _EXIT_CODES.get(code, SeodangError.exit_code)
     if failures.exit_code == _PIPE_CLOSED:

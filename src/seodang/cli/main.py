@@ -2,9 +2,9 @@
 
 Exit codes: 0 done; 1 (check) rows were rejected; 2 the input or the set-up cannot be used; 3 not promoted (run, gate,
 registry promote) or not equal (export); 4 (gate) inconclusive; 70 an error of seodang itself (EX_SOFTWARE of
-sysexits.h); 74 done, but the output could not be written (EX_IOERR); 75 try again: a source or service on the network
-did not answer, or a process of several that train was killed (EX_TEMPFAIL); 129 hung up; 130 interrupted; 141 the
-reader of the output is gone; 143 terminated.
+sysexits.h); 73 the disk is full (EX_CANTCREAT); 74 done, but the output could not be written (EX_IOERR); 75 try again:
+a source or service on the network did not answer, or a process of several that train was killed (EX_TEMPFAIL); 129 hung
+up; 130 interrupted; 141 the reader of the output is gone; 143 terminated.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ from seodang.cli.streams import (
 )
 from seodang.cli.terminal import WIDTH
 from seodang.cli.usage import translate_help, translate_usage_error
-from seodang.errors import SeodangError
+from seodang.errors import DiskFull, SeodangError
 from seodang.i18n import _
-from seodang.io.os_errors import describe_os_error
+from seodang.io.os_errors import describe_os_error, is_disk_full_error
 
 _GROUPS: Final[tuple[list[str], ...]] = (
     [],
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if debug:
             traceback.print_exc()
         print(f"seodang: {error}", file=sys.stderr)
-        return error.exit_code
+        return DiskFull.exit_code if is_disk_full_error(error) else error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return _report_interruption()
     except EndedBySignal as error:
@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         if (reason := describe_os_error(error)) is not None:
             print(f"seodang: {reason}", file=sys.stderr)
-            return SeodangError.exit_code
+            return DiskFull.exit_code if is_disk_full_error(error) else SeodangError.exit_code
         text = _(
             "unexpected {kind}: {error}\nThis is an error of seodang itself; run with --debug to see where it happens.",
             kind=type(error).__name__,
@@ -176,7 +176,7 @@ def create_app() -> typer.Typer:
         epilog=_(
             "Exit codes: 0 done, 1 rows quarantined (check), 2 input or set-up cannot be used, 3 not promoted "
             "(run, gate, registry) or not equal (export), 4 inconclusive (gate), 70 an error of seodang itself, "
-            "74 output lost, 75 try again."
+            "73 the disk is full, 74 output lost, 75 try again."
         ),
         add_completion=False,
         pretty_exceptions_enable=False,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from seodang.errors import ModelError
+from seodang.errors import DiskFull
 from seodang.i18n import _
 
 _GIGABYTE = 1e9  # bytes
@@ -29,20 +29,20 @@ def is_disk_full(error: BaseException) -> bool:
 
 @contextmanager
 def translate_disk_full(activity: str) -> Iterator[None]:
-    """Raise a ModelError if the disk becomes full while the block runs.
+    """Raise DiskFull if the disk becomes full while the block runs.
 
     Args:
         activity: Translated clause after "while" that names the path, such as "tiny was written to artifacts/base".
 
     Raises:
-        ModelError: If the disk became full while the block ran.
+        DiskFull: If the disk became full while the block ran.
     """
     try:
         yield
     except Exception as error:
         if not is_disk_full(error):
             raise
-        raise ModelError(
+        raise DiskFull(
             _(
                 "the disk became full while {activity}; no partial file was left there: free some space and run the same"
                 " command again",
@@ -52,7 +52,7 @@ def translate_disk_full(activity: str) -> Iterator[None]:
 
 
 def check_space(folder: Path, needed: int, purpose: str) -> None:
-    """Raise a ModelError if a disk has less free space than a write needs.
+    """Raise DiskFull if a disk has less free space than a write needs.
 
     Args:
         folder: Target of the write; it may not exist yet.
@@ -60,12 +60,12 @@ def check_space(folder: Path, needed: int, purpose: str) -> None:
         purpose: Translated start of the message, such as "copying the model".
 
     Raises:
-        ModelError: If the space is too small; the message gives the needed and the free bytes.
+        DiskFull: If the space is too small; the message gives the needed and the free bytes.
     """
     existing = _find_existing_parent(folder)
     free = shutil.disk_usage(existing).free
     if free < needed:
-        raise ModelError(
+        raise DiskFull(
             _(
                 "{purpose} needs {needed:,} bytes ({needed_gigabytes:.1f} GB), but {free:,} bytes ({free_gigabytes:.1f} GB)"
                 " are free at {folder}; free some space, then run the same command again",

@@ -84,6 +84,13 @@ def describe_os_error(error: BaseException) -> str | None:
     return None
 
 
+def is_disk_full_error(error: BaseException | str) -> bool:
+    """Return whether a full disk or a used-up quota caused an error, or is what the output of a program is about."""
+    if isinstance(error, str):
+        return _parse_text(error)[0] in _FULL_DISK
+    return any(_parse(cause)[0] in _FULL_DISK for cause in _iter_causes(error))
+
+
 def describe_os_text(text: str) -> str | None:
     """Return the message for an error of the system in the output of another program; None for any other output.
 
