@@ -24,7 +24,7 @@ _COMMAND_NOT_FOUND = 127  # as a shell returns it
 
 @contextlib.contextmanager
 def guard_process(
-    command: Sequence[str], *, cwd: Path, env: Mapping[str, str], output: int | IO[str]
+    command: Sequence[str], *, cwd: Path, env: Mapping[str, str], output: int | IO[str], keep_open: Sequence[int] = ()
 ) -> Iterator[subprocess.Popen[str]]:
     """Start `command` in a new process group; when the block ends, the group ends too.
 
@@ -33,6 +33,7 @@ def guard_process(
         cwd: Working folder of the command.
         env: Complete environment of the command.
         output: Receives stdout and stderr: subprocess.PIPE or an open file.
+        keep_open: Descriptors that stay open until the group has ended, such as that of a lock on its files.
     """
     process = subprocess.Popen(
         [sys.executable, "-I", __file__, *command],
@@ -44,6 +45,7 @@ def guard_process(
         encoding="utf-8",
         errors="replace",
         start_new_session=True,
+        pass_fds=keep_open,
     )
     try:
         yield process

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from seodang.gate.differences import read_score_difference
@@ -61,20 +60,17 @@ _ROW_COUNTS: Final = {
 _NOT_NUMBERS: Final = re.compile(r"^(schema|verdict)$|sha256|fingerprint")
 
 
-def render_data_report(validation: Report, preparation: Report | None, data_docs: Path, data_card: Path) -> str:
+def render_data_report(validation: Report, preparation: Report | None) -> str:
     """Return the Markdown of the data report: row counts, quarantined rows by rule, repairs, and the splits.
 
     Args:
         validation: Report of the stage `validate`.
         preparation: Report of the stage `prepare`; None before that stage has run in this flow run.
-        data_docs: First page of the Data Docs. It is shown as a path, because browsers follow no link to a local file.
-        data_card: Page of the data card.
     """
     parts = [f"# {_('Data report')}", *_render_validation(validation)]
     if preparation is not None:
         parts += [f"## {_('Splits')}", _render_splits(preparation)]
-        parts += [f"## {_('Data card')}", _render_page_path(data_card)]
-    return "\n\n".join([*parts, "## Data Docs", _render_page_path(data_docs)])
+    return "\n\n".join(parts)
 
 
 def _render_validation(validation: Report) -> list[str]:
@@ -93,10 +89,6 @@ def _render_validation(validation: Report) -> list[str]:
     ]
 
 
-def _render_page_path(path: Path) -> str:
-    return f"{_('Open this file in a browser:')}\n\n`{path}`"
-
-
 def build_score_rows(report: Report) -> list[dict[str, Any]]:
     """Return the rows of the score table: one per task and language, all with the same columns."""
     rows = report.get("tasks") or []
@@ -110,7 +102,9 @@ def render_score_summary(report: Report) -> str:
 
 def render_verdict_report(verdict: Report) -> str:
     """Return the Markdown of the verdict, with its reasons and the numbers behind them."""
-    reasons = [f"- **{_get_outcome(reason)}**: {_get_text(reason)}" for reason in _get_reasons(verdict)]
+    reasons = [
+        f"- **{_get_outcome(reason)}**: {escape_markdown(_get_text(reason))}" for reason in _get_reasons(verdict)
+    ]
     numbers = {name: value for name, value in verdict.items() if not _NOT_NUMBERS.search(name) and _is_plain(value)}
     return "\n\n".join(
         [
@@ -165,6 +159,13 @@ def format_failure(stage: str, lines: Sequence[str]) -> str:
 def escape_log_line(line: str) -> str:
     """Return a line without "[/", which `prefect deployment run --watch` takes for markup and crashes on."""
     return line.rstrip().replace("[/", "[ /")
+
+
+def escape_markdown(text: str) -> str:
+    """Return a text on one line that Markdown and HTML show as it is: no links, pictures or tags from data."""
+    plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    escaped = re.sub(r"([\\`*\[\]|~!]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", plain)
+    return escaped.replace("://", ":&#47;&#47;").replace("www.", "www&#46;")
 
 
 def find_stage_exit_code(lines: Iterable[str]) -> int | None:
@@ -246,5 +247,5 @@ def _get_text(reason: Report) -> str:
 
 
 def _format_cell(value: object) -> str:
-    """Return the text of a cell; a bar or a line break in it would break the table."""
-    return str(format_value(value)).replace("|", "\\|").replace("\n", " ")
+    """Return the text of a cell: text from data must neither break the table nor become markup."""
+    return escape_markdown(str(format_value(value)))

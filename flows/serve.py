@@ -1,4 +1,4 @@
-"""`make flows`: serve the deployment instruction-tuning/local, and start a Prefect server if none runs.
+"""`make flows`: serve a deployment `local` of each flow, and start a Prefect server if none runs.
 
 `flow.serve` needs neither a work pool nor a worker, and Ctrl-C ends it. To run on other machines, use the work pools of
 prefect.yaml. The server keeps its state in .seodang/prefect of the project, separate from the user's Prefect profile.
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         home = project / ".seodang" / "prefect"
         _configure(url, home)
         with _ensure_server(url, home):
-            _serve_deployment(url, project)
+            _serve_deployments(url, project)
     except SeodangError as error:
         print(f"seodang: {error}", file=sys.stderr)
         return error.exit_code
@@ -67,9 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m flows.serve", description=_("Serve the deployment instruction-tuning/local.")
-    )
+    parser = argparse.ArgumentParser(prog="python -m flows.serve", description=_("Serve a deployment of each flow."))
     parser.add_argument("--port", type=int, help=_("Port of a local server; it takes precedence over PREFECT_API_URL."))
     parser.add_argument("--project", type=Path, default=Path(__file__).parent.parent, help=_("Folder with dvc.yaml."))
     return parser
@@ -180,21 +178,25 @@ def _read_tail(log: Path) -> str:
     return "\n".join(log.read_text("utf-8", errors="replace").splitlines()[-10:])
 
 
-def _serve_deployment(url: str, project: Path) -> None:
-    """Serve the deployment until this process receives a signal."""
+def _serve_deployments(url: str, project: Path) -> None:
+    """Serve a deployment of each flow until this process receives a signal."""
+    from prefect import serve
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 
-    from flows.instruction_tuning import instruction_tuning
+    from flows import FLOWS, load_flow
 
     print(_format_instructions(url), flush=True)
-    instruction_tuning.serve(
-        name="local",
-        parameters={"project": str(project)},
-        tags=["seodang"],
-        # Two runs in one working tree would write the same files, so the second waits.
-        global_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE),
-        print_starting_message=False,
-    )
+    deployments = [
+        load_flow(name).to_deployment(
+            name="local",
+            parameters={"project": str(project)},
+            tags=["seodang"],
+            # Runs side by side do not disturb each other, but most machines have the memory for one training.
+            concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE),
+        )
+        for name in FLOWS
+    ]
+    serve(*deployments, pause_on_shutdown=False, print_starting_message=False)
 
 
 def _format_instructions(url: str) -> str:

@@ -21,7 +21,7 @@ FLOW = """
 import sys
 from pathlib import Path
 from prefect import flow
-from flows.instruction_tuning import train
+from flows.stages import train
 
 @flow
 def only_train(project: str) -> None:

@@ -1,8 +1,9 @@
 import re
-from pathlib import Path
+from html import escape
 
 import pytest
 from flows import reports
+from markdown_it import MarkdownIt
 
 VALIDATED = {"schema": 1, "rows": 12, "accepted": 10, "quarantined": 2, "by_rule": {"blank_output": 2}}
 PREPARED = {
@@ -30,31 +31,27 @@ DVC_LINES = [
 DVC_ERROR = "ERROR: failed to reproduce 'train': failed to run: seodang stage train, exited with 2"
 
 
-def test_data_report_counts_rows_and_rules_and_shows_where_the_docs_lie():
-    text = reports.render_data_report(VALIDATED, None, Path("/p/index.html"), Path("/c/index.html"))
+def test_data_report_counts_rows_and_rules():
+    text = reports.render_data_report(VALIDATED, None)
     for part in (
         "# Data report",
         "| received | 12 |",
         "| quarantined | 2 |",
         "| blank_output | 2 |",
-        "`/p/index.html`",
     ):
         assert part in text
 
 
 def test_data_report_has_no_splits_before_they_are_made():
-    assert "Splits" not in reports.render_data_report(VALIDATED, None, Path("index.html"), Path("card.html"))
-    text = reports.render_data_report(VALIDATED, PREPARED, Path("index.html"), Path("card.html"))
+    assert "Splits" not in reports.render_data_report(VALIDATED, None)
+    text = reports.render_data_report(VALIDATED, PREPARED)
     assert "| left out: leak | 1 | – |" in text
     assert "left out: cap" not in text
-    assert "`card.html`" in text
-    assert "| train | 8 | ko 5, en 3 |" in reports.render_data_report(
-        VALIDATED, PREPARED, Path("index.html"), Path("card.html")
-    )
+    assert "| train | 8 | ko 5, en 3 |" in reports.render_data_report(VALIDATED, PREPARED)
 
 
 def test_every_report_can_be_empty():
-    assert "| accepted | – |" in reports.render_data_report({}, {}, Path("index.html"), Path("card.html"))
+    assert "| accepted | – |" in reports.render_data_report({}, {})
     assert reports.build_score_rows({}) == []
     assert "–" in reports.render_score_summary({})
     assert "None" in reports.render_verdict_report({})
@@ -157,11 +154,9 @@ def test_values_are_shown_as_people_read_them():
 @pytest.mark.parametrize(("language", "letters"), [("ko", "[가-힣]"), ("en", "[A-Za-z]")])
 def test_every_heading_is_in_the_language_of_the_terminal(language, letters, monkeypatch):
     monkeypatch.setenv("SEODANG_LANG", language)
-    text = "\n".join(
-        [reports.render_data_report(VALIDATED, PREPARED, Path("i"), Path("c")), reports.render_verdict_report(VERDICT)]
-    )
+    text = "\n".join([reports.render_data_report(VALIDATED, PREPARED), reports.render_verdict_report(VERDICT)])
     headings = [line for line in text.splitlines() if line.startswith("#") and "Data Docs" not in line]
-    assert len(headings) == 10
+    assert len(headings) == 9
     assert all(re.search(letters, line) for line in headings)
 
 
@@ -176,3 +171,23 @@ def test_a_verdict_is_published_in_korean(monkeypatch):
 @pytest.mark.parametrize(("verdict", "name"), [("reject", "Rejected"), ("inconclusive", "Inconclusive")])
 def test_the_state_of_a_run_that_is_not_promoted_has_the_name_of_its_verdict(verdict, name):
     assert reports.get_state_name({"verdict": verdict}) == name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<img src=x onerror=alert(1)>",
+        "[click](javascript:alert(1))",
+        "![pixel](https://tracker.invalid/a.png)",
+        "https://phishing.invalid",
+        "`code` **bold** _it_ ~~gone~~ \\\\",
+    ],
+)
+def test_text_from_data_is_shown_as_it_is(text):
+    html = MarkdownIt("gfm-like", {"linkify": False}).render(reports.escape_markdown(text))
+    assert html == f"<p>{escape(text, quote=False)}</p>\n"
+    assert "://" not in reports.escape_markdown(text)
+
+
+def test_names_with_underscores_stay_readable():
+    assert reports.escape_markdown("blank_output") == "blank_output"

@@ -222,7 +222,8 @@ def _configure_logging() -> None:
     """Log our own progress to stderr, one line each; libraries only when they warn."""
     from seodang.io.library_warnings import filter_library_warnings
 
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    log_format = os.environ.get("SEODANG_LOG_FORMAT", "%(message)s")  # flows set one with levels
+    logging.basicConfig(level=logging.WARNING, format=log_format, stream=sys.stderr)
     filter_library_warnings()
     logging.getLogger("seodang").setLevel(os.environ.get("SEODANG_LOG_LEVEL", "INFO"))
 

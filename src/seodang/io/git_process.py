@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from seodang.errors import RegistryError
@@ -20,8 +21,13 @@ class UntrustedRepository(RegistryError):
     """The repository belongs to another user, so git refuses to read it ("dubious ownership")."""
 
 
-def run_git(root: Path, *arguments: str) -> str:
+def run_git(root: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
     """Return the output of a git command.
+
+    Args:
+        root: Working folder.
+        arguments: Of the command.
+        environment: Variables beside those of this process.
 
     Raises:
         RegistryError: With git's own message.
@@ -30,7 +36,7 @@ def run_git(root: Path, *arguments: str) -> str:
         return subprocess.run(
             ["git", *arguments],
             cwd=root,
-            env={**os.environ, "LC_ALL": "C.UTF-8"},  # its errors in English, its names in UTF-8
+            env={**os.environ, "LC_ALL": "C.UTF-8", **(environment or {})},  # its errors in English, its names in UTF-8
             capture_output=True,
             text=True,
             encoding="utf-8",

@@ -12,15 +12,23 @@ from seodang.i18n import _
 from seodang.io.git_process import UntrustedRepository, run_git
 
 _EXPERIMENTS: Final = (".dvc", "tmp", "exps")
-
+_RUNS: Final = (".seodang", "runs")
 
 _MAX_NAMES: Final = 5  # in a message
 
 
 def find_workspace(root: Path) -> Path | None:
-    """Return the project that started an experiment in a folder of its own (--temp, --queue); None in the project."""
+    """Return the project that started an experiment in a folder of its own; None in the project.
+
+    Such folders belong to `dvc exp run` with --temp or --queue, or to a run of a flow.
+    """
     parts = root.parts
-    starts = [index for index in range(len(parts)) if parts[index : index + 3] == _EXPERIMENTS]
+    starts = [
+        index
+        for index in range(len(parts))
+        for folders in (_EXPERIMENTS, _RUNS)
+        if parts[index : index + len(folders)] == folders
+    ]
     return Path(*parts[: starts[-1]]) if starts else None
 
 
@@ -35,32 +43,41 @@ def check_experiment(
         path.relative_to(workspace).as_posix()
         for stage, files in expected.items()
         for name, path in files.items()
-        if name not in inputs[stage] and path.is_relative_to(workspace)
+        if not {name, path.as_posix()} & inputs[stage].keys() and path.is_relative_to(workspace)
     ]
     names = sorted({_find_missing_parent(name, root) for name in _select_untracked(dict.fromkeys(missing), workspace)})
     if not names:
         return
+    title = _(
+        "the experiment's folder lacks inputs that neither git nor DVC tracks: {names}", names=format_names(names)
+    )
+    raise SourceError("\n".join([title, *_list_remedies(names, workspace, is_flow=_RUNS[0] in root.parts)]))
+
+
+def _list_remedies(names: list[str], workspace: Path, *, is_flow: bool) -> list[str]:
+    """Return what a user can do about missing inputs, as lines."""
+    track = _(
+        "  track them: dvc add {names} && git add {folders}",
+        names=" ".join(names),
+        folders=" ".join(sorted({Path(name).parent.as_posix() for name in names})),
+    )
+    if is_flow:
+        advice = [track, _("  or let the flow use them: set include_changes, or name the folder in data")]
+    else:
+        advice = [
+            track,
+            _(
+                "  or carry them along: dvc exp run --temp {options} (--queue has no such option)",
+                options=" ".join(f"--copy-paths {name}" for name in names),
+            ),
+            _("  or run in the project's folder: dvc exp run without --temp and --queue"),
+        ]
     links = [name for name in names if (workspace / name).is_symlink() and (workspace / name).is_dir()]
-    advice = [
-        _(
-            "  track them: dvc add {names} && git add {folders}",
-            names=" ".join(names),
-            folders=" ".join(sorted({Path(name).parent.as_posix() for name in names})),
-        ),
-        _(
-            "  or carry them along: dvc exp run --temp {options} (--queue has no such option)",
-            options=" ".join(f"--copy-paths {name}" for name in names),
-        ),
-        _("  or run in the project's folder: dvc exp run without --temp and --queue"),
-    ]
     if links:
         advice.insert(
             0, _("  DVC tracks no linked folder; first replace {links} by their files", links=" ".join(links))
         )
-    title = _(
-        "the experiment's folder lacks inputs that neither git nor DVC tracks: {names}", names=format_names(names)
-    )
-    raise SourceError("\n".join([title, *advice]))
+    return advice
 
 
 def _find_missing_parent(name: str, root: Path) -> str:

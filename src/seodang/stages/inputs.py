@@ -60,7 +60,7 @@ def run(
         check_experiment(inputs, list_inputs(model, ingest, evaluate, Paths(workspace)), workspace, paths.root)
     dependencies = read_dependencies(paths)
     report = {
-        stage: _compute_checksums(_select_unseen(inputs[stage], dependencies.get(stage, []), paths.root), paths)
+        stage: compute_checksums(_select_unseen(inputs[stage], dependencies.get(stage, []), paths.root), paths)
         for stage in STAGES_WITH_INPUTS
     }
     report["ingest"] |= _read_store_versions(ingest, paths)
@@ -85,7 +85,7 @@ def list_inputs(
     """
     return {
         "base": dict(_iter_model_files(model, paths.root)),
-        "ingest": dict(_iter_source_files(ingest, paths.root)),
+        "ingest": dict(iter_source_files(ingest, paths.root)),
         "evaluate": dict(_iter_task_files(evaluate, paths)),
     }
 
@@ -108,7 +108,8 @@ def _list_texts(scratch: ScratchParams) -> list[str]:
     return [*scratch.texts, *filter(None, (episodes.reviews, episodes.valences, nouns))]
 
 
-def _iter_source_files(ingest: IngestParams, root: Path) -> Iterator[tuple[str, Path]]:
+def iter_source_files(ingest: IngestParams, root: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the local files of all sources with their names."""
     for source in ingest.sources:
         if source.path is None or ("://" in source.path and not source.path.startswith("file://")):
             continue
@@ -173,7 +174,7 @@ def _is_seen_below(path: Path, dependency: Path) -> bool:
     return not any(folder.is_symlink() for folder in folders)
 
 
-def _compute_checksums(files: Mapping[str, Path], paths: Paths) -> dict[str, str]:
+def compute_checksums(files: Mapping[str, Path], paths: Paths) -> dict[str, str]:
     """Return the md5 of each file by name; DVC's database keeps those of files that did not change."""
     from dvc.fs import localfs
     from dvc_data.hashfile.hash import hash_file

@@ -168,6 +168,7 @@ def _configure_worker(log_level: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_arguments: sys.exit(_SIGTERM_EXIT_CODE))
     # torch sends SIGINT when the parent is gone; a background job of a shell would ignore it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    log_format = os.environ.get("SEODANG_LOG_FORMAT", "%(message)s")  # flows set one with levels
+    logging.basicConfig(level=logging.WARNING, format=log_format, stream=sys.stderr)
     logging.getLogger("seodang").setLevel(log_level)
     filter_library_warnings()

@@ -1,17 +1,20 @@
-"""Progress of training: a bar on a terminal, else a line per epoch and every few minutes."""
+"""Progress of training: a bar on a terminal, else a line per epoch and every few minutes; for flows, a file."""
 
 from __future__ import annotations
 
 import logging
 import math
+import os
 import sys
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from seodang.i18n import _
+from seodang.io.jsonl import write_json
 from seodang.training import curves
 from seodang.training.tracking.metrics import read_elapsed_seconds
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_FILE_VARIABLE: Final = "SEODANG_PROGRESS_FILE"
+_FILE_SECONDS = 1.0  # from one content of that file to the next
 _LINE_SECONDS = 300  # without a bar, most seconds from one line to the first log entry that gets the next
 
 
@@ -34,6 +39,7 @@ class Progress(TrainerCallback):
         self._start_time = self._line_time = 0.0
         self._first_step = 0  # optimizer steps before this process
         self._epoch_over = False
+        self._file_time = -math.inf
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_kwargs: Any
@@ -56,7 +62,9 @@ class Progress(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_kwargs: Any
     ) -> None:
-        """Move the bar."""
+        """Move the bar; write the file for flows, if there is one."""
+        if (name := os.environ.get(_FILE_VARIABLE)) and state.is_world_process_zero:
+            self._write_file(Path(name), state)
         if self._bar is not None:
             self._bar.update(state.global_step - self._bar.n)
 
@@ -89,6 +97,16 @@ class Progress(TrainerCallback):
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+    def _write_file(self, file: Path, state: TrainerState) -> None:
+        if state.global_step < state.max_steps and time.monotonic() - self._file_time < _FILE_SECONDS:
+            return
+        self._file_time = time.monotonic()
+        losses = {
+            curve.name: _find_last(state.log_history, curve.name)
+            for curve in (curves.TRAIN_LOSS, curves.VALIDATION_LOSS)
+        }
+        write_json(file, {"step": state.global_step, "steps": state.max_steps, **losses})
 
     def _log_epoch(self, state: TrainerState) -> None:
         due, self._epoch_over = self._epoch_over, False

@@ -1,0 +1,37 @@
+"""The flow `evaluate-only`: evaluate and judge a model that is trained already."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from flows.notifications import notify
+from flows.pipeline import name_flow_run, run_pipeline
+from seodang.orchestration.parameters import RunParameters
+
+_DEFAULTS = RunParameters()
+_STAGES: Final = ("evaluate", "gate", "report")
+
+
+@flow(
+    name="evaluate-only",
+    flow_run_name=name_flow_run,
+    persist_result=False,
+    on_completion=[notify],
+    on_failure=[notify],
+    on_crashed=[notify],
+    on_cancellation=[notify],
+)
+def evaluate_only(run: RunParameters = _DEFAULTS, project: str | None = None) -> str | State[Any]:
+    """Run the stages `evaluate`, `gate` and `report` on the adapter of a commit or experiment.
+
+    Args:
+        run: What to run, and with which parameters.
+        project: Folder with dvc.yaml and params.yaml; None: the folder that this file belongs to.
+
+    Returns:
+        The name of the experiment, or a completed state named "DryRun".
+    """
+    return run_pipeline(run, _STAGES, project)

@@ -1,0 +1,152 @@
+"""What all flows of the pipeline do: open a run, run its stages as tasks, save the result as a DVC experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Final
+
+from prefect import get_run_logger
+from prefect.artifacts import create_markdown_artifact
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed
+
+from flows import reports, tables
+from flows.commands import run_dvc
+from flows.placement import run_training_elsewhere
+from flows.stages import TASKS
+from seodang.errors import SeodangError
+from seodang.i18n import _
+from seodang.io.folder_lock import hold_folder
+from seodang.io.jsonl import read_json
+from seodang.orchestration.dvc_plan import describe_plan, parse_plan
+from seodang.orchestration.parameters import PipelineParameters, RunParameters
+from seodang.orchestration.results import save_experiment
+from seodang.orchestration.runs import Run, find_revision, name_run, open_run
+from seodang.orchestration.sharing import push_experiment
+from seodang.orchestration.unfinished import forget_unfinished
+from seodang.orchestration.worktrees import Worktree
+from seodang.stages import STAGES
+
+PROJECT: Final = Path(__file__).resolve().parent.parent
+Finish = Callable[[Worktree], "str | State[Any] | None"]
+
+
+def name_flow_run() -> str:
+    """Return the name of the current flow run: the flow, the profile and the commit. Prefect calls this."""
+    parameters = flow_run.parameters
+    run, flow = parameters.get("run"), flow_run.flow_name or "flow"
+    try:
+        commit = find_revision(run, find_project(parameters.get("project"))).commit
+        return f"{flow} {name_run(run, commit)}"
+    except (SeodangError, AttributeError):  # the flow itself reports what is wrong
+        return flow
+
+
+def find_project(project: str | None) -> Path:
+    """Return the folder of the project: as given, else the one that this file belongs to."""
+    return Path(project).resolve() if project else PROJECT
+
+
+def run_pipeline(
+    run: RunParameters, stages: Sequence[str], project: str | None, finish: Finish | None = None
+) -> str | State[Any]:
+    """Run stages in a worktree of their own and save the result as a DVC experiment.
+
+    Args:
+        run: Parameters.
+        stages: In order; `package` runs only if the verdict is `promote`.
+        project: Folder of the project; None: the one that this file belongs to.
+        finish: Called after the stages, before the result is saved; may return the result of the flow.
+
+    Returns:
+        The tag of the bento or the name of the experiment, or a completed state named "Rejected", "Inconclusive" or
+        "DryRun".
+    """
+    with open_run(run, find_project(project), str(flow_run.id)) as opened:
+        worktree = opened.worktree
+        _log_start(opened)
+        if run.dry_run:
+            return _publish_plan(opened, stages)
+        restored = ["pull" if run.share else "checkout", "--allow-missing"]
+        run_dvc(restored, worktree.root, keep_open=(worktree.lock,))
+        result = _run_stages(run, stages, worktree) or (finish(worktree) if finish else None)
+        save_experiment(worktree)
+        forget_unfinished(worktree.folder)
+        if run.share:
+            _share(worktree)
+        get_run_logger().info(
+            _(
+                "result: DVC experiment {name}; look: dvc exp show; use it: dvc exp apply {name}, or dvc exp branch {name}"
+                " BRANCH",
+                name=worktree.name,
+            )
+        )
+        return result or worktree.name
+
+
+def _log_start(run: Run) -> None:
+    logger, worktree = get_run_logger(), run.worktree
+    logger.info(_("commit {commit}, worktree {folder}", commit=worktree.revision.commit, folder=worktree.root))
+    for name, (old, new) in run.changes.items():
+        logger.info("%s", reports.escape_log_line(f"{name}: {old} -> {new}"))
+    if run.left_out:
+        logger.warning(
+            _(
+                "uncommitted files are not part of this run: {names}; commit them, or set include_changes",
+                names=reports.escape_log_line(", ".join(run.left_out[:10])),
+            )
+        )
+    if run.resumes:
+        logger.info(_("an equal run did not finish; this one resumes from its checkpoints"))
+
+
+def _publish_plan(run: Run, stages: Sequence[str]) -> State[Any]:
+    """Log and publish the plan of a dry run."""
+    worktree = run.worktree
+    lines = run_dvc(["repro", "--dry", "--allow-missing", stages[-1]], worktree.root, keep_open=(worktree.lock,))
+    plan = describe_plan(parse_plan("\n".join(lines), stages, worktree.paths))
+    for line in plan:
+        get_run_logger().info(line)
+    text = tables.render_plan(worktree.name, plan, run.changes, list(run.left_out))
+    create_markdown_artifact(text, key="plan")
+    return Completed(name="DryRun", message=" ".join(plan))
+
+
+def _run_stages(run: RunParameters, stages: Sequence[str], worktree: Worktree) -> str | State[Any] | None:
+    """Run the stages; return the tag of the bento, a state if the verdict is not `promote`, or nothing."""
+    for stage in stages:
+        if stage == "package" and (refusal := _read_refusal(worktree)):
+            return refusal
+        if stage == "train" and isinstance(run, PipelineParameters) and run.train_deployment:
+            run_training_elsewhere(run.train_deployment, worktree)
+        # Judgements count: the next run must see the one of this run, so nobody else judges until it is saved.
+        with hold_folder(worktree.folder) if stage == "gate" else nullcontext():
+            TASKS[stage](worktree.root, (worktree.lock,))
+            if stage == "gate":
+                save_experiment(worktree)
+    if stages[-1] == "package":
+        tag = str(read_json(worktree.paths.package_report)["bento_tag"])
+        get_run_logger().info(_("packaged: {tag}", tag=tag))
+        return tag
+    return None
+
+
+def _read_refusal(worktree: Worktree) -> State[Any] | None:
+    verdict = read_json(worktree.paths.verdict)
+    if verdict["verdict"] == "promote":
+        return None
+    return Completed(name=reports.get_state_name(verdict), message=reports.format_rejection(verdict))
+
+
+def _share(worktree: Worktree) -> None:
+    """Push data and experiment, so that other machines find them."""
+    run_dvc(["push"], worktree.root, keep_open=(worktree.lock,))
+    push_experiment(worktree)
+
+
+def list_stages_to(last: str) -> tuple[str, ...]:
+    """Return the stages up to one of them."""
+    return STAGES[: STAGES.index(last) + 1]

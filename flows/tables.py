@@ -1,0 +1,104 @@
+"""Further artifacts of a flow run: pure functions from reports to rows and Markdown."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from flows.reports import Report, escape_markdown, format_value, render_table
+from seodang.gate.differences import read_score_difference
+from seodang.i18n import _
+
+_PAGES: Final = (
+    "artifacts/report/data_card",
+    "artifacts/report/training",
+    "artifacts/report/evaluation",
+    "artifacts/validate/data_docs",
+)
+_COMPARED: Final = {"candidate", "reference", "difference", "low", "high"}
+
+
+def build_source_rows(manifest: Report) -> list[dict[str, Any]]:
+    """Return a row per source: name, licence, rows read and records written."""
+    return [
+        {
+            _("source"): source.get("name"),
+            _("licence"): format_value(source.get("licence")),
+            _("rows read"): format_value(source.get("rows_read")),
+            _("records written"): format_value(source.get("rows_written")),
+        }
+        for source in manifest.get("sources") or []
+    ]
+
+
+def build_funnel_rows(manifest: Report, validation: Report, preparation: Report) -> list[dict[str, Any]]:
+    """Return what each step left of the rows, from the sources to the splits, with the reasons of what it left out."""
+    read = sum(source.get("rows_read") or 0 for source in manifest.get("sources") or [])
+    quarantined = validation.get("by_rule") or {}
+    left_out = {name: count for name, count in (preparation.get("left_out") or {}).items() if count}
+    steps = [
+        (_("read from the sources"), read, {}),
+        (_("records"), manifest.get("rows"), {}),
+        (_("accepted"), validation.get("accepted"), quarantined),
+        *((_("split {name}", name=name), rows, {}) for name, rows in (preparation.get("splits") or {}).items()),
+        (_("left out of the splits"), sum(left_out.values()), left_out),
+    ]
+    return [
+        {_("step"): step, _("count"): format_value(rows), _("reasons"): format_value(reasons)}
+        for step, rows, reasons in steps
+    ]
+
+
+def build_comparison_rows(verdict: Report) -> list[dict[str, Any]]:
+    """Return a row per rule with a comparison: scores, difference and its confidence interval."""
+    rows = []
+    for result in verdict.get("results") or []:
+        if result.keys() >= _COMPARED:
+            difference = read_score_difference(result)
+            rows.append(
+                {
+                    _("against"): format_value(result.get("against")),
+                    _("metric"): format_value(result.get("metric")),
+                    _("group"): format_value(result.get("group")),
+                    _("candidate score"): format_value(result["candidate"]),
+                    _("reference score"): format_value(result["reference"]),
+                    _("difference"): format_value(difference.value),
+                    _("interval"): format_value([difference.low, difference.high]),
+                    _("met"): format_value(result.get("passed")),
+                }
+            )
+    return rows
+
+
+def render_page_commands(experiment: str | None) -> str:
+    """Return the Markdown with the commands that fetch the pages of an experiment into a folder."""
+    title = f"# {_('Pages')}"
+    if experiment is None:
+        return "\n\n".join([title, *(f"`{page}/index.html`" for page in _PAGES)])
+    commands = [f"dvc get . {page} --rev {experiment} -o {experiment}/{page.rpartition('/')[2]}" for page in _PAGES]
+    text = _("Run these in the project's folder, then open `index.html` in a browser:")
+    return "\n\n".join([title, text, "```\n" + "\n".join(commands) + "\n```"])
+
+
+def render_package(report: Report) -> str:
+    """Return the Markdown of the packaged model."""
+    parity = report.get("parity") or {}
+    rows = [
+        (_("model"), report.get("model_tag")),
+        (_("bento"), report.get("bento_tag")),
+        (_("largest difference of logits"), parity.get("max_logit_difference")),
+    ]
+    return "\n\n".join([f"# {_('Package')}", render_table((_("name"), _("value")), rows)])
+
+
+def render_plan(run_name: str, lines: list[str], changes: Report, left_out: list[str]) -> str:
+    """Return the Markdown of a dry run: stages, changed parameters, uncommitted files that the run would not use."""
+    parts = [
+        f"# {_('Plan of {run}', run=escape_markdown(run_name))}",
+        *(f"- {escape_markdown(line)}" for line in lines),
+    ]
+    rows = [(name, old, new) for name, (old, new) in changes.items()]
+    parts += [f"## {_('Changed parameters')}", render_table((_("parameter"), _("revision"), _("run")), rows)]
+    if left_out:
+        parts += [f"## {_('Uncommitted files that the run does not use')}"]
+        parts += ["\n".join(f"- {escape_markdown(name)}" for name in left_out)]
+    return "\n\n".join(parts)

@@ -1,0 +1,58 @@
+"""Show the progress of training as an artifact, from the file that training writes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import copy_context
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+
+from seodang.errors import ArtifactError
+from seodang.i18n import _
+from seodang.io.jsonl import read_json
+
+_POLL_SECONDS: Final = 2.0
+KEY: Final = "training-progress"
+
+
+@contextmanager
+def show_progress(file: Path) -> Iterator[None]:
+    """Keep a progress artifact of the current flow run up to date while the block runs."""
+    file.unlink(missing_ok=True)
+    is_over = threading.Event()
+    # The context says which flow run the artifact belongs to.
+    watcher = threading.Thread(target=copy_context().run, args=(_watch, file, is_over), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        watcher.join()
+
+
+def _watch(file: Path, is_over: threading.Event) -> None:
+    artifact: UUID | None = None
+    shown: Any = None
+    while True:
+        last = is_over.wait(_POLL_SECONDS)
+        with suppress(ArtifactError, OSError, KeyError):
+            progress = read_json(file)
+            if progress != shown:
+                artifact, shown = _publish(artifact, progress), progress
+        if last:
+            return
+
+
+def _publish(artifact: UUID | None, progress: dict[str, Any]) -> UUID | None:
+    percent = 100.0 * progress["step"] / progress["steps"]
+    text = _("training: step {step} of {steps}", step=progress["step"], steps=progress["steps"])
+    if artifact is None:
+        created = create_progress_artifact(percent, key=KEY, description=text)
+        return created if isinstance(created, UUID) else None
+    update_progress_artifact(artifact, percent, description=text)
+    return artifact

@@ -1,0 +1,1 @@
+"""Runs of the pipeline beside the working tree: parameters, worktrees, results. The flows call this room."""

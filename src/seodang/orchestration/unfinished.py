@@ -1,0 +1,63 @@
+"""Keep what a stopped run has computed: the next run with the same files and parameters resumes from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Final
+
+from seodang.io.jsonl import read_json
+
+_NOTE: Final = "unfinished.json"
+_FOLDERS: Final = ("training", "evaluating")  # of .seodang
+_MAX_KEPT: Final = 3  # checkpoints are large
+
+
+def adopt_unfinished(project: Path, run_folder: Path, root: Path, tree: str) -> bool:
+    """Move what an equal run left into a worktree; return whether there was something.
+
+    Args:
+        project: Folder of the project.
+        run_folder: Folder of the run, which contains the worktree.
+        root: Folder of the project in the worktree, with its final params.yaml.
+        tree: Commit or tree of the files.
+    """
+    key = hashlib.sha256(f"{tree}\n".encode() + (root / "params.yaml").read_bytes()).hexdigest()[:16]
+    (run_folder / _NOTE).write_text(json.dumps({"key": key, "root": str(root)}), "utf-8")
+    kept = _get_folder(project) / key
+    if not kept.is_dir():
+        return False
+    for folder in kept.iterdir():
+        shutil.move(folder, root / ".seodang" / folder.name)
+    kept.rmdir()
+    return True
+
+
+def forget_unfinished(run_folder: Path) -> None:
+    """Note that a run has finished: nothing of it is kept."""
+    (run_folder / _NOTE).unlink(missing_ok=True)
+
+
+def keep_unfinished(project: Path, run_folder: Path) -> None:
+    """Move the checkpoints and results of a run that did not finish out of its folder."""
+    if not (run_folder / _NOTE).is_file():
+        return
+    note = read_json(run_folder / _NOTE)
+    folders = [Path(note["root"], ".seodang", name) for name in _FOLDERS]
+    folders = [folder for folder in folders if folder.is_dir() and any(folder.iterdir())]
+    if not folders:
+        return
+    kept = _get_folder(project) / note["key"]
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.mkdir(parents=True)
+    for folder in folders:
+        shutil.move(folder, kept / folder.name)
+    newest_first = sorted(_get_folder(project).iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+    for old in newest_first[_MAX_KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _get_folder(project: Path) -> Path:
+    return project / ".seodang" / "unfinished"

@@ -1,0 +1,162 @@
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+import yaml
+from tests.constants import ROOT
+
+from seodang.config.yaml_file import read_yaml
+from seodang.errors import WorkspaceError
+from seodang.orchestration.results import save_experiment
+from seodang.orchestration.revisions import resolve_revision
+from seodang.orchestration.unfinished import adopt_unfinished, forget_unfinished
+from seodang.orchestration.worktrees import get_run_name, open_worktree, remove_dead_worktrees
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from seodang.orchestration.revisions import resolve_revision
+from seodang.orchestration.unfinished import adopt_unfinished
+from seodang.orchestration.worktrees import open_worktree
+project = Path(sys.argv[1])
+with open_worktree(project, "killed", resolve_revision(project, "HEAD")) as worktree:
+    adopt_unfinished(project, worktree.folder, worktree.root, worktree.revision.tree)
+    checkpoint = worktree.paths.training / "key" / "checkpoint-5"
+    checkpoint.mkdir(parents=True)
+    print("open", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def head(project):
+    return resolve_revision(project, "HEAD")
+
+
+def test_two_runs_side_by_side_leave_two_experiments_and_the_working_tree_as_it_was(project, head, git, dvc):
+    (project / "words.txt").write_text("uncommitted")
+    before = git(project, "status", "--porcelain")
+    with open_worktree(project, "one", head) as one, open_worktree(project, "two", head) as two:
+        for worktree, rank in ((one, 3), (two, 5)):
+            params = read_yaml(worktree.paths.params)
+            params["train"]["rank"] = rank
+            worktree.paths.params.write_text(yaml.safe_dump(params, allow_unicode=True), "utf-8")
+        for worktree in (one, two):
+            dvc(worktree.root, "repro")
+        for worktree in (two, one):
+            save_experiment(worktree)
+        assert (one.root / "verdict.txt").read_text("utf-8") == "3\n하나\n"
+        assert (two.root / "verdict.txt").read_text("utf-8") == "5\n하나\n"
+        assert (get_run_name(two.root), get_run_name(project)) == ("two", None)
+    assert git(project, "status", "--porcelain") == before
+    assert not list((project / ".seodang" / "runs").glob("*/"))
+    assert len(git(project, "worktree", "list").splitlines()) == 1
+    shown = dvc(project, "exp", "show", "--csv")
+    assert "one" in shown
+    assert "two" in shown
+    assert git(project, "show", f"{_find(git, project, 'two')}:verdict.txt") == "5\n하나"
+    dvc(project, "repro")  # the cache is shared, and nobody changed what it holds
+    assert (project / "rank.txt").read_text() == "16\n"
+
+
+def _find(git, project, name):
+    return git(project, "for-each-ref", "--format=%(refname)", f"refs/exps/*/*/{name}")
+
+
+@pytest.mark.slow
+def test_results_of_one_run_are_in_the_cache_for_the_next(project, head, dvc):
+    with open_worktree(project, "one", head) as worktree:
+        dvc(worktree.root, "repro")
+    with open_worktree(project, "two", head) as worktree:
+        assert "Running stage 'prepare'" not in dvc(worktree.root, "repro", "prepare")
+
+
+@pytest.mark.slow
+def test_an_experiment_can_be_applied(project, head, git, dvc):
+    with open_worktree(project, "one", head) as worktree:
+        (worktree.root / "words.txt").write_text("changed\n")
+        dvc(worktree.root, "repro")
+        save_experiment(worktree)
+    dvc(project, "exp", "apply", "one")
+    assert (project / "words.txt").read_text() == "changed\n"
+    assert (project / "rank.txt").read_text() == "16\n"
+    assert ".seodang" not in git(project, "ls-tree", "-r", "--name-only", _find(git, project, "one"))
+
+
+def test_a_killed_run_is_removed_by_the_next_which_resumes_from_its_checkpoints(project, head, git):
+    env = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}"}
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(project)], env=env, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "open\n"
+        assert remove_dead_worktrees(project) == []
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert (project / ".seodang" / "runs" / "killed" / "tree").is_dir()
+    with open_worktree(project, "next", head) as worktree:
+        assert not (project / ".seodang" / "runs" / "killed").exists()
+        assert "runs/killed" not in git(project, "worktree", "list")
+        assert adopt_unfinished(project, worktree.folder, worktree.root, head.tree)
+        assert (worktree.paths.training / "key" / "checkpoint-5").is_dir()
+        forget_unfinished(worktree.folder)
+    assert not list((project / ".seodang" / "unfinished").iterdir())
+
+
+def test_a_run_with_other_parameters_does_not_get_the_checkpoints(project, head):
+    with open_worktree(project, "stopped", head) as worktree:
+        adopt_unfinished(project, worktree.folder, worktree.root, head.tree)
+        (worktree.paths.training / "key").mkdir(parents=True)
+    with open_worktree(project, "other", head) as worktree:
+        with worktree.paths.params.open("a") as file:
+            file.write("# other\n")
+        assert not adopt_unfinished(project, worktree.folder, worktree.root, head.tree)
+
+
+def test_a_process_that_inherited_the_lock_keeps_the_worktree(project, head):
+    with open_worktree(project, "one", head) as worktree:
+        child = subprocess.Popen(["sleep", "60"], pass_fds=[worktree.lock])
+        os.dup2(os.open(os.devnull, os.O_RDONLY), worktree.lock)  # as if this process were gone
+        try:
+            assert remove_dead_worktrees(project) == []
+        finally:
+            child.kill()
+            child.wait()
+        assert remove_dead_worktrees(project) == ["one"]
+
+
+def test_a_second_run_of_the_same_name_is_refused(project, head):
+    with open_worktree(project, "one", head), pytest.raises(WorkspaceError, match="run one is at work"):
+        open_worktree(project, "one", head).__enter__()
+
+
+@pytest.mark.slow
+def test_the_worktree_uses_the_remotes_of_the_project(project, head, dvc, tmp_path):
+    dvc(project, "remote", "add", "--local", "-d", "storage", "../storage")
+    with open_worktree(project, "one", head) as worktree:
+        dvc(worktree.root, "repro")
+        dvc(worktree.root, "push")
+    assert list((tmp_path / "storage").rglob("*"))
+
+
+def test_a_commit_without_dvc_is_named(tmp_path, git):
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "commit", "-q", "--allow-empty", "-m", "empty")
+    with (
+        pytest.raises(WorkspaceError, match="is no DVC project"),
+        open_worktree(tmp_path, "one", resolve_revision(tmp_path, "HEAD")),
+    ):
+        pass
+
+
+def test_a_project_in_a_folder_of_its_repository_is_found_in_the_worktree(tmp_path, repository, git):
+    git(tmp_path, "init", "-q")
+    project = tmp_path / "models" / "seodang"
+    shutil.copytree(repository, project, ignore=shutil.ignore_patterns(".git"))
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-q", "-m", "start")
+    with open_worktree(project, "one", resolve_revision(project, "HEAD")) as worktree:
+        assert worktree.root.parts[-3:] == ("tree", "models", "seodang")
+        assert worktree.paths.params.is_file()
