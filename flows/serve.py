@@ -18,7 +18,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from flows.process_guard import guard_process
@@ -26,6 +26,10 @@ from seodang.cli.streams import prepare_streams
 from seodang.errors import SeodangError
 from seodang.i18n import _
 from seodang.io.os_errors import describe_os_error
+
+if TYPE_CHECKING:
+    from prefect import Flow
+    from prefect.deployments.runner import RunnerDeployment
 
 _DEFAULT_PORT = 4200
 _LAST_PORT = 65535
@@ -181,22 +185,26 @@ def _read_tail(log: Path) -> str:
 def _serve_deployments(url: str, project: Path) -> None:
     """Serve a deployment of each flow until this process receives a signal."""
     from prefect import serve
-    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 
     from flows import FLOWS, load_flow
 
     print(_format_instructions(url), flush=True)
-    deployments = [
-        load_flow(name).to_deployment(
-            name="local",
-            parameters={"project": str(project)},
-            tags=["seodang"],
-            # Runs side by side do not disturb each other, but most machines have the memory for one training.
-            concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE),
-        )
-        for name in FLOWS
-    ]
+    deployments = [_create_deployment(load_flow(name), project) for name in FLOWS]
     serve(*deployments, pause_on_shutdown=False, print_starting_message=False)
+
+
+def _create_deployment(flow: Flow[..., Any], project: Path) -> RunnerDeployment:
+    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+    from prefect.deployments.runner import RunnerDeployment
+
+    return RunnerDeployment.from_flow(
+        flow,
+        name="local",
+        parameters={"project": str(project)},
+        tags=["seodang"],
+        # Runs side by side do not disturb each other, but most machines have the memory for one training.
+        concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE),
+    )
 
 
 def _format_instructions(url: str) -> str:

@@ -1,7 +1,7 @@
 """The flow against a real Prefect server, through flows/serve.py and Prefect's own command line.
 
-The project is a miniature with the names of all stages and no model, so git, DVC and Prefect are real and quick. Each run
-works in a worktree of its own, so the stages write their notes into the folder NOTES.
+The project is a miniature with the names of all stages and no model, so git, DVC and Prefect are real and quick. Each
+run works in a worktree of its own, so the stages write their notes into the folder NOTES.
 Run alone: .venv/bin/python -m pytest tests/flows/test_instruction_tuning.py
 """
 

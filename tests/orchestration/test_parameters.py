@@ -30,7 +30,7 @@ def test_stages_are_selected_in_order():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"from_stage": "gate", "to_stage": "train"}, "comes after to_stage"),
+        ({"from_stage": "gate", "to_stage": "train"}, "is before from_stage"),
         ({"include_changes": True, "revision": "v1"}, "needs the revision HEAD"),
         ({"epochs": 3}, "Extra inputs"),
         ({"to_stage": "deploy"}, "Input should be"),

@@ -112,7 +112,7 @@ class PipelineParameters(RunParameters):
         default="",
         title=_("Deployment for training"),
         description=_(
-            "Deployment that runs the stage train elsewhere, such as train/gpu. Data and results go through the git"
+            "Deployment that runs the stage train elsewhere, such as instruction-tuning/gpu. Data and results go through the git"
             " remote origin and the DVC remote. Empty: train here."
         ),
     )
@@ -121,7 +121,7 @@ class PipelineParameters(RunParameters):
     def _check_order(self) -> Self:
         if STAGES.index(self.from_stage) > STAGES.index(self.to_stage):
             raise ValueError(
-                _("from_stage {first} comes after to_stage {last}", first=self.from_stage, last=self.to_stage)
+                _("to_stage {last} is before from_stage {first}", first=self.from_stage, last=self.to_stage)
             )
         return self
 
