@@ -9,63 +9,29 @@ import json
 import logging
 import os
 import re
-import shutil
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from flows.process_guard import guard_process
+from tests.constants import ROOT
+from tests.flows.prefect_processes import (
+    AUTHOR,
+    BIN,
+    PATIENCE,
+    build_client_environment,
+    call_api,
+    find_free_port,
+    wait_for,
+)
 
-from seodang.config.profiles import STARTER
 from seodang.stages import STAGES
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
-
-ROOT = Path(__file__).resolve().parents[2]
-BIN = Path(sys.executable).parent
-PATIENCE = 240  # seconds; small machines are at times ten times slower
-
-STAGE_SCRIPT = """
-import json, os, pathlib, sys, time
-name = sys.argv[1]
-mode = pathlib.Path("mode.txt").read_text()
-notes = pathlib.Path(os.environ["NOTES"])
-with open(notes / "commands.txt", "a") as commands:
-    print(name, file=commands)
-if mode == "fail" and name == "base":
-    print("reading [/data/source.json]")
-    print("seodang: source.json, 3행: 따옴표가 없습니다\\nfix the line and run again", file=sys.stderr)
-    sys.exit(2)
-if mode == "hang" and name == "base":
-    (notes / "hanging.pid").write_text(str(os.getpid()))
-    time.sleep(600)
-if name == "ingest":
-    print("WARNING\ta row without an answer")
-reports = {
-    "ingest": {"rows": 12, "sources": [{"name": "<b>own</b>", "rows_read": 13, "rows_written": 12}]},
-    "validate": {"rows": 12, "accepted": 10, "quarantined": 2, "by_rule": {"blank_output": 2}},
-    "prepare": {"splits": {"train": 8, "test": 2}, "languages": {"train": {"ko": 4, "en": 4}}, "left_out": {"leak": 0}},
-    "evaluate": {
-        "variants": [{"name": "tuned", "accuracy": 0.95}],
-        "tasks": [{"task": "sentiment", "language": "ko", "items": 2, "zero_shot": 0.5, "tuned": 1.0}],
-    },
-    "gate": {
-        "verdict": "reject" if mode == "reject" else "promote",
-        "reasons": [{"passed": mode != "reject", "ko": "정확도 0.950", "en": "accuracy 0.950"}],
-    },
-    "package": {"bento_tag": "mini:1"},
-}
-files = {"gate": "verdict.json", "ingest": "manifest.json"}
-path = pathlib.Path("artifacts", name, files.get(name, "report.json"))
-path.parent.mkdir(parents=True, exist_ok=True)
-path.write_text(json.dumps(reports.get(name, {})))
-"""
 
 
 @dataclass(frozen=True)
@@ -78,10 +44,7 @@ class Served:
 
     def api(self, path: str, body: object = None) -> object:
         """Return the answer of the server's API: POST with a body, GET without."""
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.url}{path}", data, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as response:
-            return json.load(response)
+        return call_api(self.url, path, body)
 
     def prefect(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Prefect's command line as a user does in another terminal."""
@@ -96,8 +59,7 @@ class Served:
         self.git("commit", "-q", "--allow-empty", "-m", mode)
 
     def git(self, *words: str) -> str:
-        identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
-        done = subprocess.run(["git", *identity, *words], cwd=self.project, check=True, capture_output=True, text=True)
+        done = subprocess.run(["git", *AUTHOR, *words], cwd=self.project, check=True, capture_output=True, text=True)
         return done.stdout.strip()
 
     @property
@@ -125,25 +87,11 @@ class Run:
 
 
 @pytest.fixture(scope="session")
-def served(tmp_path_factory) -> Iterator[Served]:
-    project = tmp_path_factory.mktemp("miniature")
-    port = _free_port()
+def served(tmp_path_factory, make_miniature) -> Iterator[Served]:
+    project = make_miniature(tmp_path_factory.mktemp("miniature"))
+    port = find_free_port()
     url = f"http://127.0.0.1:{port}/api"
-    env = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT")}
-    env |= {
-        "PREFECT_API_URL": url,
-        "PREFECT_HOME": str(project / ".seodang" / "client"),
-        "DVC_NO_ANALYTICS": "true",
-        "DO_NOT_TRACK": "1",
-        "NO_PROXY": "127.0.0.1",
-    }
-    env |= {
-        "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}",
-        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-        "NOTES": str(tmp_path_factory.mktemp("notes")),
-        "COLUMNS": "200",
-    }
-    _make_project(project, env)
+    env = build_client_environment(url, project / ".seodang" / "client", tmp_path_factory.mktemp("notes"))
     log = project / "serve.log"
     command = [sys.executable, "-m", "flows.serve", "--port", str(port), "--project", str(project)]
     with log.open("w") as output, guard_process(command, cwd=ROOT, env=env, output=output) as process:
@@ -163,37 +111,6 @@ def good(served: Served) -> Served:
 def promoted(served: Served) -> Run:
     served.set_mode("promote")
     return _run(served)
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-def _make_project(project: Path, env: dict[str, str]) -> None:
-    stages = {}
-    for before, name in zip((None, *STAGES), STAGES, strict=False):
-        file = {"gate": "verdict", "ingest": "manifest"}.get(name, "report")
-        output = f"artifacts/{name}/{file}.json"
-        needed = [] if before is None else stages[before]["outs"]
-        mode = ["mode.txt"] if name in ("base", "gate") else []
-        stages[name] = {"cmd": f"python stage.py {name}", "deps": ["stage.py", *mode, *needed], "outs": [output]}
-    (project / "stage.py").write_text(STAGE_SCRIPT)
-    (project / "dvc.yaml").write_text(json.dumps({"stages": stages}))  # JSON is YAML
-    (project / "mode.txt").write_text("promote")
-    (project / ".gitignore").write_text("/artifacts/\n/.seodang/\n/serve.log\n")
-    shutil.copy(STARTER, project / "params.yaml")
-    (project / "profiles").mkdir()
-    shutil.copy(ROOT / "profiles" / "scratch.yaml", project / "profiles")
-    author = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
-    for command in (
-        ["git", "init", "-q"],
-        ["dvc", "init", "-q"],
-        ["git", "add", "-A"],
-        ["git", *author, "commit", "-q", "-m", "start"],
-    ):
-        subprocess.run(command, cwd=project, env=env, check=True)
 
 
 def _wait_until_served(served: Served, process: subprocess.Popen[str], log: Path) -> None:
@@ -326,10 +243,10 @@ def test_cancelling_a_run_ends_its_stage(served):
     pid_file = served.notes / "hanging.pid"
     deployment = served.api("/deployments/name/instruction-tuning/local")
     run_id = served.api(f"/deployments/{deployment['id']}/create_flow_run", {})["id"]
-    _wait_for(pid_file.exists)
+    wait_for(pid_file.exists)
     assert served.prefect("flow-run", "cancel", run_id).returncode == 0
-    _wait_for(lambda: not _is_alive(int(pid_file.read_text())))
-    _wait_for(lambda: served.api(f"/flow_runs/{run_id}")["state"]["type"] == "CANCELLED")
+    wait_for(lambda: not _is_alive(int(pid_file.read_text())))
+    wait_for(lambda: served.api(f"/flow_runs/{run_id}")["state"]["type"] == "CANCELLED")
 
 
 def _is_alive(pid: int) -> bool:
@@ -338,10 +255,3 @@ def _is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-def _wait_for(condition) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"not met within {PATIENCE} s"
-        time.sleep(0.5)

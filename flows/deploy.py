@@ -1,0 +1,112 @@
+"""`python -m flows.deploy NAME ...`: deploy the flows of prefect.yaml; work pools that are missing are created.
+
+A second call changes nothing but what prefect.yaml has changed: schedules and triggers are replaced, and work pools
+keep what their owner has set.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from seodang.config.yaml_file import read_yaml
+from seodang.errors import SeodangError
+from seodang.i18n import _
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A work pool that prefect.yaml names."""
+
+    kind: str
+    """Type of its workers; docker and kubernetes need the package prefect-docker or prefect-kubernetes there."""
+    queue: str | None = None
+    limit: int | None = None
+    """Runs at a time, of the pool and of the queue."""
+
+
+POOLS: Final = {
+    "seodang": Pool("process"),
+    "seodang-gpu": Pool("process", queue="gpu", limit=1),
+    "seodang-docker": Pool("docker"),
+    "seodang-kubernetes": Pool("kubernetes"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Create missing work pools and deploy; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m flows.deploy", description=_("Deploy the flows of prefect.yaml."))
+    parser.add_argument("names", nargs="+", metavar="NAME", help=_("Name of deployments, such as local."))
+    parser.add_argument("--project", type=Path, default=Path.cwd(), help=_("Folder with prefect.yaml."))
+    options = parser.parse_args(arguments)
+    try:
+        deployments = select_deployments(read_yaml(options.project / "prefect.yaml"), options.names)
+        create_pools({deployment["work_pool"]["name"] for deployment in deployments})
+    except SeodangError as error:
+        print(f"seodang: {error}", file=sys.stderr)
+        return error.exit_code
+    names = [f"--name={_get_flow_name(each)}/{each['name']}" for each in deployments]
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", *names]
+    return subprocess.run(command, cwd=options.project, check=False).returncode
+
+
+def select_deployments(content: dict[str, Any], names: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the deployments of prefect.yaml with these names.
+
+    Raises:
+        SeodangError: If there is no deployment of a name.
+    """
+    deployments = content["deployments"]
+    known = sorted({deployment["name"] for deployment in deployments})
+    if unknown := sorted(set(names) - set(known)):
+        raise SeodangError(
+            _(
+                "prefect.yaml has no deployment {names}; it has {known}",
+                names=", ".join(unknown),
+                known=", ".join(known),
+            )
+        )
+    return [deployment for deployment in deployments if deployment["name"] in set(names)]
+
+
+def _get_flow_name(deployment: dict[str, Any]) -> str:
+    return str(deployment["entrypoint"].rpartition(":")[2]).replace("_", "-")
+
+
+def create_pools(names: Iterable[str]) -> None:
+    """Create the work pools and queues that the server lacks; set the limits of those that have one."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+    from prefect.exceptions import ObjectNotFound
+
+    with get_client(sync_client=True) as client:
+        for name in sorted(names):
+            pool = POOLS[name]
+            try:
+                client.read_work_pool(name)
+            except ObjectNotFound:
+                template = find_job_template(client.read_worker_metadata(), pool.kind)
+                client.create_work_pool(WorkPoolCreate(name=name, type=pool.kind, base_job_template=template))
+            if pool.queue is not None:
+                client.update_work_pool(name, WorkPoolUpdate(concurrency_limit=pool.limit))
+                try:
+                    queue = client.read_work_queue_by_name(pool.queue, work_pool_name=name)
+                except ObjectNotFound:
+                    queue = client.create_work_queue(pool.queue, work_pool_name=name)
+                client.update_work_queue(queue.id, concurrency_limit=pool.limit)
+
+
+def find_job_template(collections: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """Return the default job template of a type of workers from Prefect's list of collections."""
+    workers = {name: worker for collection in collections.values() for name, worker in collection.items()}
+    template: dict[str, Any] = workers[kind]["default_base_job_configuration"]
+    return template
+
+
+if __name__ == "__main__":
+    sys.exit(main())

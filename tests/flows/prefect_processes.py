@@ -1,0 +1,106 @@
+"""Processes, files and requests of the tests with a real Prefect server."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.constants import ROOT
+
+BIN = Path(sys.executable).parent
+PATIENCE = 240  # seconds; small machines are at times ten times slower
+AUTHOR = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+
+STAGE_SCRIPT = """
+import json, os, pathlib, sys, time
+name = sys.argv[1]
+mode = pathlib.Path("mode.txt").read_text()
+notes = pathlib.Path(os.environ["NOTES"])
+with open(notes / "commands.txt", "a") as commands:
+    print(name, file=commands)
+with open(notes / "folders.txt", "a") as folders:
+    print(json.dumps({"stage": name, "folder": os.getcwd()}), file=folders)
+if mode == "fail" and name == "base":
+    print("reading [/data/source.json]")
+    print("seodang: source.json, 3행: 따옴표가 없습니다\\nfix the line and run again", file=sys.stderr)
+    sys.exit(2)
+if mode == "hang" and name == "base":
+    (notes / "hanging.pid").write_text(str(os.getpid()))
+    time.sleep(600)
+if name == "ingest":
+    print("WARNING\\ta row without an answer")
+reports = {
+    "ingest": {"rows": 12, "sources": [{"name": "<b>own</b>", "rows_read": 13, "rows_written": 12}]},
+    "validate": {"rows": 12, "accepted": 10, "quarantined": 2, "by_rule": {"blank_output": 2}},
+    "prepare": {"splits": {"train": 8, "test": 2}, "languages": {"train": {"ko": 4, "en": 4}}, "left_out": {"leak": 0}},
+    "evaluate": {
+        "variants": [{"name": "tuned", "accuracy": 0.95}],
+        "tasks": [{"task": "sentiment", "language": "ko", "items": 2, "zero_shot": 0.5, "tuned": 1.0}],
+    },
+    "gate": {
+        "verdict": "reject" if mode == "reject" else "promote",
+        "reasons": [{"passed": mode != "reject", "ko": "정확도 0.950", "en": "accuracy 0.950"}],
+    },
+    "package": {"bento_tag": "mini:1"},
+}
+files = {"gate": "verdict.json", "ingest": "manifest.json"}
+path = pathlib.Path("artifacts", name, files.get(name, "report.json"))
+path.parent.mkdir(parents=True, exist_ok=True)
+path.write_text(json.dumps(reports.get(name, {})))
+"""
+
+
+def commit_all(project: Path, message: str) -> None:
+    subprocess.run(["git", "add", "-A"], cwd=project, check=True)
+    subprocess.run(["git", *AUTHOR, "commit", "-q", "--allow-empty", "-m", message], cwd=project, check=True)
+
+
+def find_free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def build_client_environment(url: str, home: Path, notes: Path) -> dict[str, str]:
+    """Return the environment of a user of the server at `url`."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT")}
+    return env | {
+        "PREFECT_API_URL": url,
+        "PREFECT_HOME": str(home),
+        "PREFECT_WORKER_QUERY_SECONDS": "2",
+        "DVC_NO_ANALYTICS": "true",
+        "DO_NOT_TRACK": "1",
+        "NO_PROXY": "127.0.0.1",
+        "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}",
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "NOTES": str(notes),
+        "COLUMNS": "200",
+    }
+
+
+def call_api(url: str, path: str, body: object = None) -> object:
+    """Return the answer of the server's API: POST with a body, GET without."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"{url}{path}", data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as response:
+        return json.load(response)
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"not met within {PATIENCE} s"
+        time.sleep(0.5)
+
+
+def answers(url: str) -> bool:
+    """Return whether a Prefect server is ready."""
+    try:
+        return call_api(url, "/health") is True
+    except OSError:
+        return False

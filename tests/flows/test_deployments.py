@@ -1,0 +1,102 @@
+"""prefect.yaml: what it names exists, and its job templates can be rendered. Without a server."""
+
+import inspect
+import json
+from pathlib import Path
+
+import prefect.server.api
+import pytest
+from flows import load_flow
+from flows.deploy import POOLS, find_job_template, select_deployments
+from prefect.cli.deploy._models import PrefectYamlModel
+from prefect.utilities.templating import apply_values
+from tests.constants import ROOT
+
+from seodang.config.yaml_file import read_yaml
+from seodang.errors import SeodangError
+
+CONTENT = read_yaml(ROOT / "prefect.yaml")
+DEPLOYMENTS = CONTENT["deployments"]
+METADATA = Path(prefect.server.api.__file__).parent / "collections_data" / "views" / "aggregate-worker-metadata.json"
+COMMIT = "1234567" + "0" * 33
+REMOTE = "https://git.example.org/seodang.git"
+
+
+def describe(deployment: dict) -> str:
+    return f"{deployment['entrypoint'].rpartition(':')[2]}/{deployment['name']}"
+
+
+def find(name: str) -> dict:
+    return next(each for each in DEPLOYMENTS if describe(each) == name)
+
+
+def render_steps(name: str) -> list[dict]:
+    """Return the pull steps of a deployment as `prefect deploy` stores them."""
+    values = {"commit": {"stdout": COMMIT}, "remote": {"stdout": REMOTE}}
+    return apply_values(find(name)["pull"], values, remove_notset=False)
+
+
+def render_job(name: str) -> dict:
+    """Return the job configuration of a deployment, from the template of its work pool."""
+    pool = find(name)["work_pool"]
+    template = find_job_template(json.loads(METADATA.read_text("utf-8")), POOLS[pool["name"]].kind)
+    variables = template["variables"]["properties"]
+    assert pool["job_variables"].keys() <= variables.keys()
+    defaults = {key: value.get("default") for key, value in variables.items()}
+    return apply_values(template["job_configuration"], {**defaults, **pool["job_variables"]})
+
+
+def test_prefect_accepts_the_file():
+    assert len(PrefectYamlModel.model_validate(CONTENT).deployments) == len(DEPLOYMENTS)
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=describe)
+def test_each_deployment_has_a_flow_valid_parameters_and_a_known_pool(deployment):
+    file, _, function = deployment["entrypoint"].partition(":")
+    flow = load_flow(function.replace("_", "-"))
+    assert Path(inspect.getfile(flow.fn)).name == Path(file).name
+    flow.validate_parameters({"project": None, **deployment.get("parameters", {})})
+    assert deployment["work_pool"]["name"] in POOLS
+
+
+def test_the_pool_and_the_queue_of_the_gpu_run_one_at_a_time():
+    pool = find("instruction_tuning/gpu")["work_pool"]
+    assert (POOLS[pool["name"]].limit, POOLS[pool["name"]].queue) == (1, pool["work_queue_name"])
+
+
+@pytest.mark.parametrize("name", ["docker", "kubernetes"])
+def test_a_container_clones_the_commit_that_was_deployed_and_uses_the_remotes(name):
+    (step,) = render_steps(f"instruction_tuning/{name}")
+    clone = step["prefect.deployments.steps.git_clone"]
+    assert (clone["repository"], clone["commit_sha"]) == (REMOTE, COMMIT)
+    assert find(f"instruction_tuning/{name}")["parameters"] == {"run": {"share": True}}
+
+
+def test_the_docker_job_has_an_image_a_memory_limit_and_the_path_of_the_code():
+    job = render_job("instruction_tuning/docker")
+    assert (job["image"], job["mem_limit"]) == ("{{ $SEODANG_IMAGE }}", "8g")
+    assert job["env"] == {"PYTHONPATH": "src"}
+    assert job["auto_remove"] is False
+
+
+def test_the_kubernetes_job_is_a_job_with_limits_that_kubernetes_does_not_restart():
+    manifest = render_job("instruction_tuning/kubernetes")["job_manifest"]
+    assert (manifest["kind"], manifest["metadata"]["namespace"]) == ("Job", "seodang")
+    pod = manifest["spec"]["template"]["spec"]
+    assert (manifest["spec"]["backoffLimit"], pod["restartPolicy"]) == (0, "Never")
+    (container,) = pod["containers"]
+    assert container["image"] == "{{ $SEODANG_IMAGE }}"
+    assert container["resources"] == {
+        "requests": {"cpu": "2", "memory": "4Gi"},
+        "limits": {"cpu": "4", "memory": "8Gi"},
+    }
+
+
+def test_only_the_watch_has_an_active_schedule():
+    active = [describe(each) for each in DEPLOYMENTS for one in each.get("schedules", []) if one["active"]]
+    assert active == ["watch_sources/watch"]
+
+
+def test_a_deployment_that_is_not_in_the_file_is_named():
+    with pytest.raises(SeodangError, match=r"prefect\.yaml has no deployment gpus; it has docker, gpu"):
+        select_deployments(CONTENT, ["gpus"])

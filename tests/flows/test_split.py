@@ -1,0 +1,99 @@
+"""Deployments of prefect.yaml on a real server: two process workers, two clones, one DVC remote.
+
+Run alone: .venv/bin/python -m pytest -n 0 tests/flows/test_split.py
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from flows.process_guard import guard_process
+from tests.constants import ROOT
+from tests.flows.prefect_processes import BIN, PATIENCE, commit_all, wait_for
+
+from seodang.stages import STAGES
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+
+@dataclass(frozen=True)
+class Clones:
+    """Two clones of one repository with one DVC remote, as on two machines."""
+
+    cpu: Path
+    gpu: Path
+
+
+@pytest.fixture(scope="module")
+def clones(tmp_path_factory, make_miniature, prefect_server) -> Clones:
+    folder = tmp_path_factory.mktemp("machines")
+    source = make_miniature(folder / "source")
+    for name in ("flows", "src"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "prefect.yaml", source)
+    dvc = [BIN / "dvc", "remote", "add", "--default", "storage", folder / "storage"]
+    subprocess.run(dvc, cwd=source, env=prefect_server.env, check=True, capture_output=True)
+    commit_all(source, "flows")
+    subprocess.run(["git", "clone", "-q", "--bare", source, folder / "origin.git"], check=True)
+    for name in ("cpu", "gpu"):
+        subprocess.run(["git", "clone", "-q", folder / "origin.git", folder / name], check=True)
+    return Clones(folder / "cpu", folder / "gpu")
+
+
+def deploy(server, project: Path, *names: str) -> None:
+    command = [sys.executable, "-m", "flows.deploy", *names]
+    done = subprocess.run(
+        command, cwd=project, env=server.env, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def workers(prefect_server, clones, tmp_path_factory) -> Iterator[None]:
+    """A process worker in each clone."""
+    logs = tmp_path_factory.mktemp("workers")
+    deploy(prefect_server, clones.cpu, "split")
+    deploy(prefect_server, clones.gpu, "gpu")
+    with ExitStack() as stack:
+        for project, pool in ((clones.cpu, "seodang"), (clones.gpu, "seodang-gpu")):
+            log = stack.enter_context((logs / f"{pool}.log").open("w"))
+            command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool]
+            stack.enter_context(guard_process(command, cwd=project, env=prefect_server.env, output=log))
+        yield
+
+
+def test_deploying_three_times_leaves_one_schedule_and_one_automation(prefect_server, clones):
+    for _ in range(3):
+        deploy(prefect_server, clones.cpu, "watch")
+    watch = prefect_server.api("/deployments/name/watch-sources/watch")
+    assert [one["schedule"]["interval"] for one in watch["schedules"]] == [30.0]
+    assert len(prefect_server.api("/automations/filter", {})) == 1
+    subprocess.run(
+        [BIN / "prefect", "deployment", "schedule", "pause", "watch-sources/watch", watch["schedules"][0]["id"]],
+        env=prefect_server.env,
+        check=True,
+        capture_output=True,
+    )
+
+
+def test_training_elsewhere_hands_over_through_the_remotes(prefect_server, clones, workers):
+    deployment = prefect_server.api("/deployments/name/instruction-tuning/split")
+    run_id = prefect_server.api(f"/deployments/{deployment['id']}/create_flow_run", {})["id"]
+    wait_for(lambda: prefect_server.api(f"/flow_runs/{run_id}")["state"]["type"] in ("COMPLETED", "FAILED", "CRASHED"))
+    state = prefect_server.api(f"/flow_runs/{run_id}")["state"]
+    assert state["type"] == "COMPLETED", state
+    rows = [json.loads(line) for line in (prefect_server.notes / "folders.txt").read_text().splitlines()]
+    places = {row["stage"]: "gpu" if Path(row["folder"]).is_relative_to(clones.gpu) else "cpu" for row in rows}
+    assert places == {stage: "gpu" if stage == "train" else "cpu" for stage in STAGES}
+    assert [row["stage"] for row in rows].count("train") == 1
+    for clone in (clones.cpu, clones.gpu):
+        status = subprocess.run(["git", "status", "--porcelain"], cwd=clone, check=True, capture_output=True, text=True)
+        assert status.stdout == ""
+    assert len(prefect_server.api("/work_pools/seodang-gpu/queues/filter", {})) == 2
+    assert prefect_server.api("/work_pools/seodang-gpu")["concurrency_limit"] == 1
