@@ -121,7 +121,12 @@ _METRICS: Final = (
         )
     ),
     Metric(name="ifeval_prompt_strict", label=N_("IFEval prompts, strict"), kinds=_GENERATE, is_binary=True),
-    Metric(name="ifeval_prompt_finished", label=N_("IFEval prompts, strict, in an answer that ends"), kinds=_GENERATE, is_binary=True),
+    Metric(
+        name="ifeval_prompt_finished",
+        label=N_("IFEval prompts, strict, in an answer that ends"),
+        kinds=_GENERATE,
+        is_binary=True,
+    ),
     Metric(name="ifeval_prompt_loose", label=N_("IFEval prompts, loose"), kinds=_GENERATE, is_binary=True),
     Metric(
         name="ifeval_instruction_strict",

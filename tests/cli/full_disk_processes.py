@@ -37,9 +37,7 @@ def fill_disk(folder: Path, leave: int) -> Path:
 def list_outputs(paths: Paths) -> dict[str, str]:
     """Return the checksums of the files in `artifacts` and of inputs.lock."""
     files = [*(file for file in paths.artifacts.rglob("*") if file.is_file()), paths.inputs_lock]
-    return {
-        str(file.relative_to(paths.root)): hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(files)
-    }
+    return {str(file.relative_to(paths.root)): hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(files)}
 
 
 def run_stages(root: Path, leave: int) -> list[dict[str, object]]:

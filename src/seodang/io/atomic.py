@@ -52,7 +52,7 @@ def is_stale_part(part: Path) -> bool:
     import psutil
 
     try:
-        return psutil.Process(int(pid)).create_time() > part.stat().st_mtime + _CLOCK_SLACK
+        return bool(psutil.Process(int(pid)).create_time() > part.stat().st_mtime + _CLOCK_SLACK)
     except psutil.NoSuchProcess:
         return True
     except (psutil.Error, OSError, OverflowError):

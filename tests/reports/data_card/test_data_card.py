@@ -245,7 +245,9 @@ def test_the_card_says_what_base_data_and_teachers_allow_for_each_use(write_perm
     ]
     files = write_permissions_card("OpenAI Terms of Use", {"parts": parts, "licences": {"use": "research"}})
     markdown = files["README.md"].partition("\n---\n")[2]
-    rows = [line for line in markdown.splitlines() if line.startswith(("| the base", "| source films", "| **all together"))]
+    rows = [
+        line for line in markdown.splitlines() if line.startswith(("| the base", "| source films", "| **all together"))
+    ]
     assert rows == [
         "| the base model under EXAONE AI Model License Agreement 1.2 - NC | forbidden | allowed on conditions "
         "| allowed on conditions |",

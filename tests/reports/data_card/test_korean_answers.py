@@ -45,9 +45,7 @@ def test_each_kind_of_mark_is_counted_with_its_place(kind, measure):
 
 def test_a_wrong_particle_has_the_form_that_fits(measure):
     [source] = measure(ANSWERS["wrong_particle"])
-    assert source["examples"]["wrong_particle"] == [
-        {"location": "faq.json, 0", "excerpt": "사과을", "expected": "를"}
-    ]
+    assert source["examples"]["wrong_particle"] == [{"location": "faq.json, 0", "excerpt": "사과을", "expected": "를"}]
 
 
 def test_styles_count_answers_that_keep_to_one(measure):

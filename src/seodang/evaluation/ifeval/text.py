@@ -45,8 +45,8 @@ def split_sentences(text: str) -> list[str]:
 
     A mark ends a sentence before a blank, and between Hangul syllables ("했다.그리고"), where writers often omit
     the blank. It does not end one between a quote and a particle ("하세요."라고), nor after an abbreviation, an
-    initial or a list number, and a list number alone is none. Neither does it before a small letter, unless the complete text is in small letters. A
-    line break ends no sentence, but an entry of a numbered list begins one.
+    initial or a list number, and a list number alone is none. Neither does it before a small letter, unless the
+    complete text is in small letters. A line break ends no sentence, but an entry of a numbered list begins one.
 
     The published rules use NLTK's Punkt, trained on English. On 2,500 Alpaca answers in English and Korean the counts
     are equal for nine in ten. The others are lists, where Punkt counts the numbers as sentences.
