@@ -107,6 +107,15 @@ def test_a_clone_builds_the_bento_from_the_pulled_model_once(pulled, monkeypatch
     assert make_packaged_servable(pulled) == tag
 
 
+def test_a_bento_is_built_again_when_the_code_of_the_service_has_changed(pulled, bentoml_home):
+    tag = make_packaged_servable(pulled)
+    module = pulled.root / "src" / "seodang" / "service" / "app.py"
+    module.write_text(f"{module.read_text('utf-8')}# changed\n", "utf-8")
+    assert make_packaged_servable(pulled) == tag
+    [stored] = bentoml_home.glob("bentos/tiny/*/src/seodang/service/app.py")
+    assert stored.read_text("utf-8") == module.read_text("utf-8")
+
+
 @pytest.mark.parametrize("name", ["model", "report.json"])
 def test_a_clone_without_the_model_says_how_to_fetch_it(pulled, name):
     (pulled.artifacts / "package" / name).rename(pulled.root / name)

@@ -7,6 +7,7 @@ its first use.
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import os
 import shutil
 from pathlib import Path
@@ -98,6 +99,22 @@ def has_bento(tag: str) -> bool:
     import bentoml
 
     return _find_stored(bentoml.bentos, tag) is not None
+
+
+def has_present_code(tag: str, project: Path) -> bool:
+    """Return whether the service's code in a stored bento is that of a project.
+
+    Args:
+        tag: Of a bento in the store.
+        project: Folder with src/seodang.
+    """
+    _disable_tracking()
+    import bentoml
+
+    code = Path(bentoml.bentos.get(tag).path) / "src" / "seodang"
+    files = [file.relative_to(code) for file in code.rglob("*") if file.is_file() and "__pycache__" not in file.parts]
+    present = project / "src" / "seodang"
+    return all((present / name).is_file() and filecmp.cmp(code / name, present / name, shallow=False) for name in files)
 
 
 def get_store_folder() -> Path:

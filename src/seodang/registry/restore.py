@@ -12,7 +12,15 @@ from pathlib import Path
 from seodang.errors import ModelError
 from seodang.i18n import _
 from seodang.io.jsonl import read_json
-from seodang.packaging.bento import MODEL_CARD, NOTICE, build_bento, find_stored_model, has_bento, store_model
+from seodang.packaging.bento import (
+    MODEL_CARD,
+    NOTICE,
+    build_bento,
+    find_stored_model,
+    has_bento,
+    has_present_code,
+    store_model,
+)
 from seodang.packaging.checksums import CHECKSUMS_NAME, has_checksums, verify_checksums
 from seodang.paths import Paths
 from seodang.registry.champion import Champion
@@ -49,6 +57,8 @@ def make_servable(champion: Champion, paths: Paths) -> str:
 def make_packaged_servable(paths: Paths) -> str:
     """Return the tag of the bento that was packaged last; in a clone it is built from artifacts/package.
 
+    It is built again if the service's code has changed since: the tag names weights alone.
+
     Raises:
         ArtifactError: If nothing was packaged, or `dvc pull` has not fetched it.
         ModelError: If the weights differ from the packaged ones.
@@ -60,9 +70,12 @@ def make_packaged_servable(paths: Paths) -> str:
     report = read_json(paths.package_report)
     tag = str(report["bento_tag"])
     if _is_stored(str(report["model_tag"]), str(report["weights_sha256"]), tag):
-        return tag
-    folder = paths.merged_model.relative_to(paths.root)
-    logger.info(_("the BentoML store has no {tag}: building it from {folder}", tag=tag, folder=folder))
+        if has_present_code(tag, paths.root):
+            return tag
+        logger.info(_("the service's code has changed since {tag} was built: building it again", tag=tag))
+    else:
+        folder = paths.merged_model.relative_to(paths.root)
+        logger.info(_("the BentoML store has no {tag}: building it from {folder}", tag=tag, folder=folder))
     model_tag = store_packaged_model(paths)
     name, version = model_tag.partition(":")[::2]
     return build_bento(paths.root, name, version, model_tag)
