@@ -13,11 +13,12 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 from transformers import PreTrainedTokenizerFast
 
 from seodang.inference.prompt_encoder import PromptEncoder
+from seodang.models import text_encoder
 from seodang.models.prompt_parts import PartBuilder
 from seodang.models.text_encoder import get_text_encoder
 from seodang.models.tokenization import encode_prompt, encode_text, tokenize_record
 from seodang.primer_base.model import train_tokenizer
-from seodang.prompting import Renderer, render_prompt, render_record
+from seodang.prompting import Renderer, render_prompt, render_record, renderer
 from seodang.records import Record, Turn, make_record
 from seodang.training.example_tokenizer import BatchTokenizer, tokenize_example
 
@@ -240,3 +241,21 @@ def test_the_parts_of_a_layout_are_those_of_each_chat_by_itself(tokenizer, texts
             renderer.render_answer(output),
         ]
         assert list(encoder.split_segments(segments)) == PartBuilder(encoder, continues=False).build(segments)
+
+
+def test_conversations_of_many_shapes_do_not_fill_the_caches(monkeypatch):
+    monkeypatch.setattr(text_encoder, "_MAX_CACHED", 20)
+    monkeypatch.setattr(renderer, "_MAX_FRAMES", 20)
+    tokenizer = train_tokenizer([*KOREAN, *ENGLISH] * 10, vocab_size=420, context_length=128)
+    tokenizer.chat_template = GEMMA
+    encoder, rendered = text_encoder.TextEncoder(tokenizer), Renderer("chat", tokenizer)
+    for count in range(40):
+        turns = (Turn(role="user", content=QUESTION), Turn(role="assistant", content=ANSWER)) * count
+        segments = rendered.render_prompt(QUESTION, "", turns=turns)
+        parts = encoder.split_segments(segments)
+        assert "".join(part.text for part in parts) == "".join(segment.text for segment in segments)
+    long = rendered.render_prompt(QUESTION, "", turns=turns * 10)
+    parts = encoder.split_segments(long)
+    assert list(parts) == PartBuilder(encoder, continues=False).build(long)
+    assert (len(rendered._frames), len(encoder._layouts)) == (20, 20)
+    assert len(encoder._control_parts) <= 20

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from seodang.bounded_cache import BoundedCache
 from seodang.models.plain_backend import create_plain_backend
 from seodang.models.prompt_parts import LayoutPart, PartBuilder, fill_layout, find_layout
 from seodang.prompting import Segment
@@ -21,6 +22,10 @@ _ANCHOR: Final = "\ue000"
 _BLANKS: Final = ("▁", "Ġ")
 # Added tokens in brackets control a model, even if they are not marked as special: <think>, [TOOL_CALLS], <|fim|>.
 _BRACKETED: Final = re.compile(r"[<\[{｟].*[^\W\d_].*[>\]}｠]", re.DOTALL)
+
+# The text that a chat template writes depends on roles and tools, which clients choose.
+_MAX_CACHED: Final = 256
+_MAX_CACHED_CHARACTERS: Final = 4096
 
 
 class TextEncoder:
@@ -37,8 +42,8 @@ class TextEncoder:
         self._plain_backend = create_plain_backend(tokenizer, unmarked_controls)
         self._added_token_pattern = _build_pattern([token.content for token in added_tokens])
         self._stripping_tokens = {token.content for token in added_tokens if token.rstrip}
-        self._control_parts: dict[tuple[str, bool], tuple[str, Segment | None, str]] = {}
-        self._layouts: dict[tuple[Segment | bool, ...], list[LayoutPart] | None] = {}
+        self._control_parts: BoundedCache[tuple[str, bool], tuple[str, Segment | None, str]] = BoundedCache(_MAX_CACHED)
+        self._layouts: BoundedCache[tuple[Segment | bool, ...], list[LayoutPart] | None] = BoundedCache(_MAX_CACHED)
         self.adds_blank = self._begins_with_blank(self._encode_plain("a"))
         """Whether the tokenizer adds a blank before a text, as SentencePiece does."""
         self.continues_after_token = self.adds_blank and not self._is_blank_added_after_tokens()
@@ -102,19 +107,18 @@ class TextEncoder:
 
     def _split_chat(self, segments: Sequence[Segment]) -> Sequence[Segment]:
         """Return the parts of a chat; the layout of the first chat with the same markers serves all others."""
+        if sum([len(segment.text) for segment in segments if segment.control]) > _MAX_CACHED_CHARACTERS:
+            return PartBuilder(self, continues=False).build(segments)
         key = tuple([segment if segment.control else segment.is_label for segment in segments])
-        if key not in self._layouts:
-            self._layouts[key] = find_layout(self, segments)
-        layout = self._layouts[key]
+        layout = self._layouts.get(key, lambda: find_layout(self, segments))
         parts = None if layout is None else fill_layout(layout, segments)
         return PartBuilder(self, continues=False).build(segments) if parts is None else parts
 
     def split_control(self, segment: Segment) -> tuple[str, Segment | None, str]:
         """Return the text before the first control token, the part from the first to the last one, and the rest."""
-        key = (segment.text, segment.is_label)
-        if key not in self._control_parts:
-            self._control_parts[key] = self._split_at_tokens(segment)
-        return self._control_parts[key]
+        if len(segment.text) > _MAX_CACHED_CHARACTERS:
+            return self._split_at_tokens(segment)
+        return self._control_parts.get((segment.text, segment.is_label), lambda: self._split_at_tokens(segment))
 
     def has_added_token(self, text: str) -> bool:
         """Return whether another reader of a text would find an added token in it, such as a control token."""

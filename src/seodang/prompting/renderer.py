@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
+from seodang.bounded_cache import BoundedCache
 from seodang.config import PromptFormat
 from seodang.prompting.chat_frame import PLACEHOLDER, ChatTemplate, Frame, build_frame, fill_frame, merge_system_message
 from seodang.prompting.segment import Segment, has_content
@@ -14,6 +16,9 @@ from seodang.records import Record, Turn
 
 # Roles whose messages the model reads; the messages of other roles are its own answers.
 _USER_ROLES: Final = frozenset({"user", "tool"})
+# Clients choose the order of roles, and each order has a frame. The frames of longer conversations are not kept.
+_MAX_FRAMES: Final = 256
+_MAX_MESSAGES: Final = 64
 
 
 class Renderer:
@@ -30,7 +35,7 @@ class Renderer:
         if self._template.needs_tokenizer and tokenizer is None:
             raise ValueError(f"format {format!r} needs the tokenizer that holds the template")
         self._tokenizer = tokenizer
-        self._frames: dict[tuple[str, ...], Frame] = {}
+        self._frames: BoundedCache[tuple[str, ...], Frame] = BoundedCache(_MAX_FRAMES)
         self._answer_prefix: str | None = None
 
     def render_prompt(
@@ -58,10 +63,8 @@ class Renderer:
 
     def _render_chat(self, messages: list[Turn]) -> tuple[Segment, ...]:
         assert self._tokenizer is not None
-        roles = tuple([message.role for message in messages])
-        if roles not in self._frames:
-            self._frames[roles] = build_frame(roles, self._tokenizer)
-        frame = self._frames[roles]
+        build = partial(build_frame, tuple([message.role for message in messages]), self._tokenizer)
+        frame = build() if len(messages) > _MAX_MESSAGES else self._frames.get(build.args[0], build)
         return fill_frame(frame, messages if frame.supports_system else merge_system_message(messages))
 
 

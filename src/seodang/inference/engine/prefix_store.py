@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from seodang.inference.engine.prefix_trie import PrefixTrie
 from seodang.inference.engine.slot_cache import LayerShape, SlotCache, SlotLayer
 
-_MIN_BLOCKS = 16
 _MAX_BYTES = 2**30  # 8,192 tokens of a model of 4 B parameters would take 2 GiB in fp32
 
 
@@ -27,7 +26,7 @@ class PrefixStore:
         self._max_blocks = min(max_tokens, _MAX_BYTES // max(token_bytes, 1)) // block_size
         self._trie = PrefixTrie(block_size, self._max_blocks)
         self._layers = [SlotLayer(shape) for shape in shapes]
-        self._allocated = 0
+        self._is_allocated = False
         self.queried_tokens = 0
         """Tokens of prompts that were looked up."""
         self.hit_tokens = 0
@@ -65,7 +64,7 @@ class PrefixStore:
         new = self._trie.insert(adapter, prompt)
         if not new:
             return
-        self._grow(max(block for block, _start in new) + 1)
+        self._allocate()
         blocks = [block for block, _start in new]
         first, count = new[0][1], len(new)
         end = first + count * self.block_size
@@ -77,10 +76,12 @@ class PrefixStore:
         """Forget all states."""
         self._trie.remove_all()
 
-    def _grow(self, blocks: int) -> None:
-        if blocks <= self._allocated:
-            return
-        size = min(self._max_blocks, max(_MIN_BLOCKS, 1 << (blocks - 1).bit_length()))
-        for layer in self._layers:
-            layer.resize(size, self.block_size, self._allocated)
-        self._allocated = size
+    def _allocate(self) -> None:
+        """Reserve the pool with the first block: the system gives memory to the blocks as they are written.
+
+        A pool that grows would have to be copied, and would leave gaps of freed memory.
+        """
+        if not self._is_allocated:
+            for layer in self._layers:
+                layer.reserve(self._max_blocks, self.block_size)
+            self._is_allocated = True

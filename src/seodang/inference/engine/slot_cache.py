@@ -108,6 +108,13 @@ class SlotLayer(CacheLayerMixin):
         )
         return keys, values
 
+    def reserve(self, rows: int, width: int) -> None:
+        """Replace the tensors by ones with any values, for states that are written before they are read."""
+        self.keys, self.values = (
+            torch.empty(rows, heads, width, size, dtype=self._shape.dtype, device=self._shape.device)
+            for heads, size in (self._shape.keys, self._shape.values)
+        )
+
     def resize(self, rows: int, width: int, used_rows: int) -> None:
         """Replace the tensors by larger or smaller ones with the states of the first `used_rows` rows."""
         old_keys, old_values = self.keys, self.values

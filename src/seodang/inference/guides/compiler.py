@@ -17,7 +17,11 @@ from seodang.i18n import _
 from seodang.inference.engine.contract import GuideFailed
 from seodang.inference.guides.token_reader import build_reader
 
-_CACHED_GUIDES: Final = 64
+# A guide takes up to 0.2 KB for each character of its grammar, and the states of its answers up to some 15 MB.
+_CACHED_GUIDES: Final = 16
+_CACHED_CHARACTERS: Final = 200_000
+_MAX_STARTS: Final = 64
+"""Answers after which a grammar is compiled again, so that their states do not add up."""
 _PLACE: Final = re.compile(r"^at \d+\(\d+\): |failed to compile JSON schema: |\n +\d+ \| .*", re.DOTALL)
 """Where an error stands in the grammar, which is not the text that the user wrote."""
 # They bound the time of a step to some 30 ms and that of a compilation to about a second; llguidance's own limits are
@@ -40,7 +44,8 @@ _tokens_lock = Lock()
 class GrammarMatcher:
     """The state of one answer in a grammar; see contract.TokenMatcher."""
 
-    def __init__(self, matcher: LLMatcher, end_id: int, vocabulary_size: int) -> None:
+    def __init__(self, guide: GrammarGuide, matcher: LLMatcher, end_id: int, vocabulary_size: int) -> None:
+        self._guide = guide
         self._matcher = matcher
         self._end_id = end_id
         self._vocabulary_size = vocabulary_size
@@ -49,7 +54,7 @@ class GrammarMatcher:
         """Return for each token whether it is allowed next."""
         is_complete = self._matcher.is_stopped()
         bits = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
-        _check(self._matcher)
+        self._check()
         allowed = np.unpackbits(bits, count=self._vocabulary_size, bitorder="little").view(np.bool_)
         if is_complete:
             allowed[:] = False
@@ -65,6 +70,11 @@ class GrammarMatcher:
     def advance(self, token: int) -> None:
         """Take the next token of the answer."""
         self._matcher.consume_token(token)
+        self._check()
+
+    def _check(self) -> None:
+        if self._matcher.is_error():
+            self._guide.is_spent = True  # its states may be too many, not those of this answer
         _check(self._matcher)
 
 
@@ -76,10 +86,15 @@ class GrammarGuide:
         self._matcher = matcher
         self._end_id = end_id
         self._vocabulary_size = vocabulary_size
+        self.is_spent = False
+        """Whether the next request needs a new guide. All answers share states, whose number is limited."""
+        self._starts = 0
 
     def start(self) -> GrammarMatcher:
         """Return a matcher at the beginning of an answer."""
-        return GrammarMatcher(self._matcher.deep_copy(), self._end_id, self._vocabulary_size)
+        self._starts += 1
+        self.is_spent = self.is_spent or self._starts > _MAX_STARTS
+        return GrammarMatcher(self, self._matcher.deep_copy(), self._end_id, self._vocabulary_size)
 
 
 class GuideCompiler:
@@ -109,10 +124,11 @@ class GuideCompiler:
         with self._lock:
             guide = self._guides.pop(grammar, None)
         tokens = self.prepare()
-        guide = guide or self._build(grammar, tokens)
+        if guide is None or guide.is_spent:
+            guide = self._build(grammar, tokens)
         with self._lock:
             self._guides[grammar] = guide
-            while len(self._guides) > _CACHED_GUIDES:
+            while len(self._guides) > _CACHED_GUIDES or sum(map(len, self._guides)) > _CACHED_CHARACTERS:
                 self._guides.popitem(last=False)
         return guide
 
