@@ -247,3 +247,9 @@ def test_the_answer_and_the_end_token_are_the_completion(tokenizer):
     tokens = tokenize_record(tokenizer, record("감정은?", "좋다", "긍정"), "koalpaca")
     assert tokenizer.decode(tokens.completion[:-1]) == " 긍정" == render_answer("긍정", "koalpaca")
     assert tokens.completion[-1] == tokenizer.eos_token_id
+
+
+def test_a_long_conversation_is_rendered_in_the_chat_format(tokenizer):
+    turns = (Turn(role="user", content="가"), Turn(role="assistant", content="나")) * 60
+    segments = render_prompt("다", "", "chat", tokenizer, turns=turns)
+    assert [segment.text for segment in segments if not segment.control] == [*"가나" * 60, "다"]

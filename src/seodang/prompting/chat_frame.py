@@ -13,9 +13,7 @@ from seodang.records import Turn
 
 # Replaces the user's text while the tokenizer's chat template is rendered. The code points at its ends are for private
 # use: no template and no user text gives them a meaning. Between them stands what a template must not change.
-_PLACEHOLDER_START: Final = "\ue000{}"
-
-
+_PLACEHOLDER_START: Final = "\ue000{}\ue004"  # the end: 1 is not the beginning of 10
 PLACEHOLDER: Final = (
     _PLACEHOLDER_START + " \"Aa\" 'b' <b>&amp; {{{{x}}}} https://a.kr/?b=1\n- 한글\tÉ %d \\n 1_000.50\ue001"
 )
