@@ -1,0 +1,55 @@
+"""Requests leave nothing behind. `benchmarks/memory.py` measures memory over many requests.
+
+Run: pytest tests/service/test_memory.py
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+
+import pytest
+from benchmarks.memory import LOADS, call, fit_slope, make_load, report
+
+from seodang.inference.guides import compiler
+from seodang.service.http.api_keys import ApiKeys
+from seodang.service.http.rate_limits import RateLimits
+from seodang.service.web_app import create_app
+
+COUNT = 30
+
+
+def count_objects(app, load, first):
+    async def send():
+        return [await call(app, load, number) for number in range(first, first + COUNT)]
+
+    statuses = asyncio.run(send())
+    gc.collect()
+    return len(gc.get_objects()), statuses
+
+
+@pytest.mark.parametrize("load", LOADS)
+def test_requests_of_any_kind_leave_no_objects(served_chat, load, monkeypatch):
+    monkeypatch.setattr(compiler, "_CACHED_GUIDES", 4)
+    app = create_app(served_chat, keys=ApiKeys({}), rates=RateLimits({}))
+    counts = []
+    for part in range(3):
+        count, statuses = count_objects(app, load, part * COUNT)
+        counts.append(count)
+        assert any(status in (0, 200) for status in statuses)
+    assert min(counts[1] - counts[0], counts[2] - counts[1]) < COUNT / 2
+
+
+def test_requests_of_a_load_differ():
+    for load in LOADS:
+        assert len({make_load(load, number) for number in range(40)}) > 30
+
+
+def test_a_rise_is_found():
+    flat, rising = [5.0, 5.2] * 40, [5.0 + 0.01 * index for index in range(80)]
+    slope, width = fit_slope(flat)
+    assert abs(slope) <= width + 1e-9
+    slope, width = fit_slope(rising)
+    assert slope == pytest.approx(0.01)
+    assert slope > width
+    assert report(rising, {200: 800}, 800)["mb_per_1000_requests"] == pytest.approx([1.0, 1.0, 1.0])
