@@ -16,7 +16,7 @@ import pytest
 
 from seodang.errors import ModelError
 from seodang.inference.engine.contract import SamplingOptions, TokenRequest
-from seodang.inference.engine.vllm_adapters import build_lora_arguments, check_adapter
+from seodang.inference.engine.vllm_adapters import build_lora_arguments, check_adapter, check_slots
 from seodang.inference.engine.vllm_engine import VllmEngine
 
 
@@ -62,15 +62,22 @@ def test_a_rank_above_that_of_vllm_is_refused(write, settings):
 
 def test_all_adapters_have_a_place_in_memory_and_the_largest_rank_counts(write):
     folders = [write("a"), write("b", rank_pattern={"v_proj": 24})]
-    places = {"enable_lora": True, "max_loras": 2, "max_lora_rank": 32, "max_cpu_loras": 2}
+    places = {"enable_lora": True, "max_loras": 3, "max_lora_rank": 32, "max_cpu_loras": 3}
     assert build_lora_arguments(folders, {}) == places
     assert build_lora_arguments([], {"max_loras": 3}) == {}
-    assert build_lora_arguments(folders, {"max_loras": 1}) == {**places, "max_loras": 1}
+    assert build_lora_arguments(folders, {"max_loras": 1}) == {**places, "max_loras": 1, "max_cpu_loras": 2}
     assert build_lora_arguments(folders, {"max_loras": 4}) == {**places, "max_loras": 4, "max_cpu_loras": 4}
-    assert build_lora_arguments(folders * 10, {}) == {**places, "max_loras": 16, "max_cpu_loras": 20}
     for name, value, needed in (("max_lora_rank", 16, 24), ("max_cpu_loras", 1, 2)):
         with pytest.raises(ModelError, match=f"{name} is {value}, but the adapters need {needed}"):
             build_lora_arguments(folders, {name: value})
+
+
+def test_on_a_cpu_one_slot_stays_empty():
+    check_slots(0, 0)
+    check_slots(2, 3)
+    for slots in (1, 2):
+        with pytest.raises(ModelError, match=f"max_loras is {slots}, but the adapters need 3"):
+            check_slots(2, slots)
 
 
 class Lora(NamedTuple):
@@ -114,7 +121,7 @@ def build(monkeypatch, tmp_path):
         return engine
 
     async def generate(engine, vllm, request):
-        vllm.calls.append(engine._build_lora_request(request.adapter))
+        vllm.calls.append(engine._adapters.build_request(request.adapter))
         output = SimpleNamespace(token_ids=[7], logprobs=None, finish_reason="length")
         yield SimpleNamespace(outputs=[output], prompt_logprobs=None, num_cached_tokens=0)
 

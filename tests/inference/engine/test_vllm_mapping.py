@@ -139,7 +139,7 @@ def test_the_engine_computes_in_fp32_and_changes_replace_that(tmp_path):
     arguments = build_engine_arguments(tmp_path, {"a": tmp_path}, Limits(max_running=3), {"tensor_parallel_size": 2})
     assert arguments["structured_outputs_config"] == {"backend": "guidance"}
     assert (arguments["dtype"], arguments["max_num_seqs"], arguments["tensor_parallel_size"]) == ("float32", 3, 2)
-    assert (arguments["enable_lora"], arguments["max_loras"], arguments["max_lora_rank"]) == (True, 1, 32)
+    assert (arguments["enable_lora"], arguments["max_loras"], arguments["max_lora_rank"]) == (True, 2, 32)
     changed = build_engine_arguments(tmp_path, {}, Limits(), {"dtype": "bfloat16"})
     assert changed["dtype"] == "bfloat16"
     assert "enable_lora" not in changed

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from seodang.inference.engine.batch_shape import BatchShape
+from seodang.inference.engine.forward_pass import ForwardFailed, ForwardPass
 from seodang.inference.engine.prefix_store import PrefixStore
-from seodang.inference.engine.running_request import RunningRequest
+from seodang.inference.engine.running_request import RunningRequest, wrap_error
 from seodang.inference.engine.sampling import find_best_tokens, is_plain_greedy
 from seodang.inference.engine.scheduler import select_chunks
-from seodang.inference.engine.slot_cache import LayerShape, SlotCache, WritePlan, get_read_width
+from seodang.inference.engine.slot_cache import LayerShape, SlotCache
 from seodang.inference.generation import make_nan_error
+
+logger = logging.getLogger(__name__)
 
 
 class Batch:
@@ -32,10 +35,10 @@ class Batch:
             store: Prefix cache.
             shape: Rounding of rows and tokens of forward passes.
         """
-        self._model = model
         self._store = store
         self._shape = shape
         self._cache = SlotCache(shapes)
+        self._pass = ForwardPass(model, self._cache, shape)
         self._answered = 0
         self.rows: list[RunningRequest] = []
 
@@ -43,7 +46,7 @@ class Batch:
         """Give a request a row."""
         width = max(max(len(row.prompt), row.position) for row in [*self.rows, request]) + 1
         self._cache.trim(width, used_rows=len(self.rows))
-        self._reserve(len(self.rows) + 1, width)
+        self._pass.reserve(len(self.rows) + 1, width, used_rows=len(self.rows))
         self.rows.append(request)
         if not request.needs_prompt_logits:
             self._store.queried_tokens += len(request.prompt)
@@ -87,17 +90,37 @@ class Batch:
         if not chunks:
             return
         chunks.sort(key=lambda chunk: self.rows.index(chunk[0]))  # neighbouring rows are written faster
-        logits = self._read_chunks(chunks)
+        try:
+            self._take_chunks(chunks, self._read_chunks(chunks))
+        except ForwardFailed as failure:
+            self._read_alone(chunks, failure)
+
+    def _read_alone(self, chunks: Sequence[tuple[RunningRequest, int]], failure: ForwardFailed) -> None:
+        """Read each row alone after a failure, so that only the one that causes it ends with an error."""
+        if len(chunks) == 1:
+            self._fail_row(chunks[0][0], failure.error)
+            return
+        for chunk in chunks:
+            try:
+                self._take_chunks([chunk], self._read_chunks([chunk]))
+            except ForwardFailed as own:
+                self._fail_row(chunk[0], own.error)
+
+    def _take_chunks(self, chunks: Sequence[tuple[RunningRequest, int]], logits: Tensor) -> None:
         ready = []
         damaged = logits[:, -1].isnan().any(dim=-1).tolist()
         for index, (row, count) in enumerate(chunks):
             if damaged[index]:
                 self._fail_damaged(row)
                 continue
-            if row.needs_prompt_logits:
-                row.describe_prompt(logits[index, logits.shape[1] - count :], row.position)
+            try:
+                if row.needs_prompt_logits:
+                    row.describe_prompt(logits[index, logits.shape[1] - count :], row.position)
+            except Exception as error:  # the options of one request do not end the others
+                self._fail_row(row, error)
+                continue
             row.position += count
-            self._store.save(row.adapter, row.prompt[: row.position], self._cache, self.rows.index(row))
+            self._save_prefix(row)
             if row.is_prompt_read:
                 ready.append((row, logits[index, -1]))
         for row, _last in ready:
@@ -110,19 +133,32 @@ class Batch:
         """Compute the next token of each request whose prompt is read."""
         size = self._shape.answer_rows or self._answered
         for start in range(0, self._answered, max(size, 1)):
-            self._answer_rows(start, min(size, self._answered - start))
+            self._answer_or_split(start, min(size, self._answered - start))
+
+    def _answer_or_split(self, start: int, count: int) -> None:
+        """Compute rows; after a failure each half, so that only the row that causes it ends with an error."""
+        try:
+            self._answer_rows(start, count)
+        except ForwardFailed as failure:
+            if count == 1:
+                self._fail_row(self.rows[start], failure.error)
+                return
+            self._answer_or_split(start, count // 2)
+            self._answer_or_split(start + count // 2, count - count // 2)
 
     def _answer_rows(self, start: int, count: int) -> None:
         rows = self.rows[start : start + count]
-        padded = range(start, start + (self._shape.answer_rows or self._shape.round_rows(count)))
+        size = self._shape.answer_rows or self._shape.round_rows(count)
+        before = max(start + size - self._cache.rows, 0)  # the padding of a part begins before it where it must
+        padded = range(start - before, start - before + size)
         # A row of the padding writes where the first one does: if that is the only one, all write one column.
         lengths = [self.rows[index if index < len(self.rows) else start].position for index in padded]
-        tokens = [row.last_token for row in rows] + [0] * (len(padded) - count)
+        tokens = [0] * before + [row.last_token for row in rows] + [0] * (size - before - count)
         columns = torch.tensor(lengths)[:, None]
         logits = self._forward(list(padded), torch.tensor(tokens)[:, None], columns, columns, keep=1)
         for row in rows:
             row.position += 1
-        self._take_steps(rows, logits[:count, -1])
+        self._take_steps(rows, logits[before : before + count, -1])
 
     def _restore_prefixes(self, unread: Sequence[RunningRequest]) -> None:
         for index, row in enumerate(unread, self._answered):
@@ -154,32 +190,7 @@ class Batch:
         )
 
     def _forward(self, rows: list[int], tokens: Tensor, positions: Tensor, columns: Tensor, *, keep: int) -> Tensor:
-        """Return the logits of the last `keep` tokens of each row."""
-        device = self._model.device
-        width = get_read_width(int(columns.max()) + 1)
-        self._reserve(len(self.rows), width)
-        first = rows[0] if rows == list(range(rows[0], rows[0] + len(rows))) else None
-        is_one_column = first is not None and columns.shape[1] == 1 and bool((columns == columns[0]).all())
-        column = int(columns[0]) if is_one_column else None
-        plan = WritePlan(torch.tensor(rows, device=device), columns.to(device), width, first, column)
-        self._cache.set_plan(plan)
-        hidden = torch.arange(width, device=device) > positions.to(device)[:, None, :, None]
-        mask = torch.zeros(hidden.shape, dtype=self._model.dtype, device=device).masked_fill_(hidden, float("-inf"))
-        output: Any = self._model(
-            input_ids=tokens.to(device),
-            position_ids=positions.to(device),
-            attention_mask=self._shape.split_mask(mask),
-            past_key_values=self._cache,
-            use_cache=True,
-            logits_to_keep=keep,
-        )
-        logits: Tensor = output.logits
-        return logits[:, -keep:]
-
-    def _reserve(self, rows: int, width: int) -> None:
-        self._cache.reserve(
-            self._shape.round_rows(rows), width, used_rows=len(self.rows), max_tokens=self._shape.max_tokens
-        )
+        return self._pass.compute(rows, tokens, positions, columns, keep=keep, used_rows=len(self.rows))
 
     def _take_steps(self, rows: Sequence[RunningRequest], logits: Tensor) -> None:
         logits = logits.float()
@@ -191,11 +202,24 @@ class Batch:
             try:
                 row.take_step(row_logits, token if is_plain_greedy(row.request.options) else None)
             except Exception as error:  # the options of one request do not end the others
-                row.fail(error)
+                row.fail(wrap_error(error))
+
+    def _save_prefix(self, row: RunningRequest) -> None:
+        """Let other requests use the states of a row; one that has no place in memory is computed again."""
+        try:
+            self._store.save(row.adapter, row.prompt[: row.position], self._cache, self.rows.index(row))
+        except torch.AcceleratorError:
+            raise
+        except Exception as error:
+            logger.warning("the prefix cache was emptied", extra={"fields": {"error": type(error).__name__}})
+            self._store.clear()
+
+    def _fail_row(self, row: RunningRequest, error: Exception) -> None:
+        self._cache.clear_row(self.rows.index(row))  # damaged states would reach others through the padding
+        row.fail(wrap_error(error))
 
     def _fail_damaged(self, row: RunningRequest) -> None:
-        self._cache.clear_row(self.rows.index(row))
-        row.fail(make_nan_error())
+        self._fail_row(row, make_nan_error())
 
     def _move(self, source: int, target: int) -> None:
         if source != target:

@@ -10,6 +10,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from seodang.errors import EvaluationError, SeodangError
+from seodang.i18n import _
 from seodang.inference.engine.contract import (
     AnswerStart,
     FinishReason,
@@ -140,6 +142,13 @@ class RunningRequest:
             step = replace(step, start=AnswerStart(self._queue_seconds, self.cached_tokens))
             self._queue_seconds = None
         self.channel.deliver(step)
+
+
+def wrap_error(error: Exception) -> SeodangError:
+    """Return the error that the reader of an answer gets for an error of a library."""
+    if isinstance(error, SeodangError):
+        return error
+    return EvaluationError(_("the model failed: {error}", error=f"{type(error).__name__}: {error}"))
 
 
 def _create_generator(request: TokenRequest) -> torch.Generator | None:

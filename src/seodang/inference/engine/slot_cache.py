@@ -186,9 +186,12 @@ class SlotCache(Cache):
         self._resize(0, 0, 0)
 
     def _resize(self, rows: int, width: int, used_rows: int) -> None:
-        for layer in self.slots:
-            layer.resize(rows, width, used_rows)
-        self.rows, self.width = rows, width
+        try:
+            for layer in self.slots:
+                layer.resize(rows, width, used_rows)
+        finally:  # where memory is short, some layers keep their size
+            self.rows = min((int(layer.keys.shape[0]) for layer in self.slots), default=rows)
+            self.width = min((int(layer.keys.shape[2]) for layer in self.slots), default=width)
 
     def set_plan(self, plan: WritePlan) -> None:
         """Set where the next forward pass writes."""

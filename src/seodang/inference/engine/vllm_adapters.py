@@ -15,8 +15,6 @@ from seodang.i18n import _
 
 _RANKS: Final = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """The values that vLLM takes for max_lora_rank."""
-_MAX_SLOTS: Final = 16
-"""Adapters in a step by default; each takes memory of the device. More of them take turns."""
 _UNSUPPORTED: Final = (
     "use_dora",
     "lora_bias",
@@ -66,10 +64,11 @@ def build_lora_arguments(folders: Iterable[Path], changes: Mapping[str, Any]) ->
     if not settings:
         return {}
     rank = max(map(_get_rank, settings))
+    slots = int(changes.get("max_loras") or len(settings) + 1)  # one is empty; see check_slots()
     limits = {
-        "max_loras": min(len(settings), _MAX_SLOTS),
+        "max_loras": slots,
         "max_lora_rank": _round_up_rank(rank),
-        "max_cpu_loras": max(len(settings), int(changes.get("max_loras") or 0)),
+        "max_cpu_loras": max(len(settings), slots),
     }
     limits |= {name: changes[name] for name in limits if changes.get(name) is not None}
     for name, needed in (("max_lora_rank", rank), ("max_cpu_loras", len(settings))):
@@ -78,6 +77,26 @@ def build_lora_arguments(folders: Iterable[Path], changes: Mapping[str, Any]) ->
                 _("{name} is {value}, but the adapters need {needed}", name=name, value=limits[name], needed=needed)
             )
     return {"enable_lora": True, **limits}
+
+
+def check_slots(count: int, slots: int) -> None:
+    """Check that vLLM's build for CPUs has an empty slot, after those of the adapters.
+
+    Its kernels number requests without an adapter -1, and read the weights of the last slot for them (vLLM 0.32.0:
+    vllm/lora/ops/torch_ops). Beside requests of adapters, the base would answer with the weights of one of them. An
+    empty slot has weights of 0. The kernels for GPUs leave such requests out.
+
+    Args:
+        count: Number of adapters; 0 for a model without.
+        slots: Value of max_loras.
+
+    Raises:
+        ModelError: If all slots may be in use.
+    """
+    if count and slots <= count:
+        raise ModelError(
+            _("{name} is {value}, but the adapters need {needed}", name="max_loras", value=slots, needed=count + 1)
+        )
 
 
 def _read_settings(folder: Path) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from seodang.inference.engine.step_watch import build_stall_failure, get_check_i
 from seodang.inference.engine.streams import Channel, Outbox, StepStream
 from seodang.inference.engine.vllm_guides import check_tokenizer
 from seodang.inference.engine.vllm_heartbeat import Heartbeat
+from seodang.inference.engine.vllm_lora import LoraAdapters
 from seodang.inference.engine.vllm_mapping import build_sampling_arguments, read_prompt_logprobs, read_steps
 
 logger = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class VllmEngine:
         self._engine = engine
         self._vocab_size: int = engine.model_config.get_vocab_size()
         self._stop_ids = frozenset(stop_ids)
-        self._adapters = dict(adapters or {})
+        self._adapters = LoraAdapters(engine, adapters or {})
         self._limits = limits or Limits()
         self._open: dict[Channel, asyncio.Task[None]] = {}
         self._adapter_of: dict[Channel, str | None] = {}
@@ -72,7 +73,6 @@ class VllmEngine:
         self._failure: EngineStopped | None = None
         self._guard = guard
         self._watcher: asyncio.Task[None] | None = None
-        self._loading: asyncio.Task[None] | None = None
         self._heartbeat = Heartbeat(engine, self._limits.step_seconds)
         self._prefix_hits = self._prefix_queries = 0
 
@@ -105,24 +105,8 @@ class VllmEngine:
         return StepStream(channel)
 
     async def start(self) -> None:
-        """Load the adapters, in the event loop of the requests; they stay in memory. A second call does nothing.
-
-        Raises:
-            ModelError: If vLLM cannot load one, such as one for layers that it does not support.
-        """
-        if self._loading is None:
-            self._loading = asyncio.get_running_loop().create_task(self._load_adapters())
-        await asyncio.shield(self._loading)
-
-    async def _load_adapters(self) -> None:
-        for name, folder in self._adapters.items():
-            try:
-                await self._engine.add_lora(self._build_lora_request(name))
-            except Exception as error:  # of several classes
-                reason = self.get_failure() or error
-                raise ModelError(
-                    _("vLLM cannot load the adapter in {folder}: {error}", folder=folder, error=reason)
-                ) from error
+        """Load the adapters; see LoraAdapters.load()."""
+        await self._adapters.load()
 
     def get_failure(self) -> EngineStopped | None:
         """Return why vLLM has ended by itself; see contract.Engine.get_failure()."""
@@ -200,8 +184,7 @@ class VllmEngine:
         """Put the steps of an answer into its channel; cancelling the task ends the request in vLLM."""
         try:
             check_request(request, vocab_size=self._vocab_size, context_length=self.context_length)
-            if self._adapters:
-                await self.start()
+            await self._adapters.load()
             await self._pass_on(request, channel)
         except ModelError as error:
             channel.put(error)
@@ -243,15 +226,5 @@ class VllmEngine:
             tokens_input(list(request.prompt)),
             SamplingParams(**arguments, output_kind=RequestOutputKind.DELTA),
             uuid.uuid4().hex,
-            lora_request=self._build_lora_request(request.adapter),
+            lora_request=self._adapters.build_request(request.adapter),
         )
-
-    def _build_lora_request(self, adapter: str | None) -> Any:
-        if adapter is None:
-            return None
-        if adapter not in self._adapters:
-            names = ", ".join(sorted(self._adapters)) or "-"
-            raise ModelError(_("the model has no adapter {name!r}; it has: {names}", name=adapter, names=names))
-        from vllm.lora.request import LoRARequest
-
-        return LoRARequest(adapter, list(self._adapters).index(adapter) + 1, str(self._adapters[adapter]))

@@ -12,6 +12,7 @@ from seodang.errors import ModelError
 from seodang.i18n import _
 from seodang.inference.engine.process_guard import ProcessGuard
 from seodang.inference.engine.scheduler import Limits
+from seodang.inference.engine.vllm_adapters import check_slots
 from seodang.inference.engine.vllm_arguments import build_engine_arguments
 from seodang.inference.engine.vllm_engine import SHUTDOWN_SECONDS, VllmEngine
 
@@ -46,13 +47,16 @@ def load_vllm_engine(
         os.environ[_DETERMINISTIC] = "1"
     os.environ[_START_METHOD] = "spawn"  # a forked process would not have the guard's mark
     from vllm.engine.arg_utils import AsyncEngineArgs
+    from vllm.platforms import current_platform
     from vllm.v1.engine.async_llm import AsyncLLM
 
-    limits = limits or Limits()
+    limits, adapters = limits or Limits(), adapters or {}
+    arguments = build_engine_arguments(folder, adapters, limits, changes or {})
+    if current_platform.is_cpu():
+        check_slots(len(adapters), arguments.get("max_loras", 0))
     guard = ProcessGuard.start()
     try:
-        arguments = AsyncEngineArgs(**build_engine_arguments(folder, adapters or {}, limits, changes or {}))
-        engine = AsyncLLM.from_engine_args(arguments)
+        engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
     except (RuntimeError, ValueError, TypeError, OSError) as error:
         guard.end()
         raise ModelError(_("vLLM cannot load {folder}: {error}", folder=folder, error=error)) from error

@@ -11,15 +11,13 @@ from typing import Any
 import torch
 from transformers import DynamicCache, PreTrainedModel
 
-from seodang.errors import EvaluationError, SeodangError
-from seodang.i18n import _
 from seodang.inference.engine.adapter_selection import AdapterSelection
 from seodang.inference.engine.admission import check_request, get_token_limit
 from seodang.inference.engine.batch import Batch
 from seodang.inference.engine.batch_shape import BatchShape, get_block_size, get_chunk_tokens
 from seodang.inference.engine.contract import EngineLoad, EngineObserver, EngineStatus, TokenRequest
 from seodang.inference.engine.prefix_store import PrefixStore
-from seodang.inference.engine.running_request import RunningRequest
+from seodang.inference.engine.running_request import RunningRequest, wrap_error
 from seodang.inference.engine.scheduler import Limits, admit, count_cached_tokens
 from seodang.inference.engine.single_row import answer_alone
 from seodang.inference.engine.slot_cache import measure_layers
@@ -84,15 +82,13 @@ class Worker:
 
     def accept(self, request: TokenRequest, channel: Channel) -> None:
         """Append a request to the queue; one that cannot be computed ends with an error."""
-        limit = get_token_limit(request, self._context_length)
-        row = RunningRequest(request, channel, limit=limit, stop_ids=self._stop_ids)
         try:
             self._adapters.check(request.adapter)
             check_request(request, vocab_size=self._vocab_size, context_length=self._context_length)
-        except SeodangError as error:
-            row.fail(error)
-            return
-        self._waiting.append(row)
+            limit = get_token_limit(request, self._context_length)
+            self._waiting.append(RunningRequest(request, channel, limit=limit, stop_ids=self._stop_ids))
+        except Exception as error:  # one request does not end the engine
+            channel.deliver(wrap_error(error))
 
     @property
     def max_forward_tokens(self) -> int:
@@ -130,7 +126,7 @@ class Worker:
         except torch.AcceleratorError:  # each later step would fail, too: the engine ends
             raise
         except Exception as error:
-            row.fail(_wrap(error))
+            row.fail(wrap_error(error))
         if row in self._single_rows:
             self._single_rows.remove(row)
         self._outbox.flush()
@@ -171,7 +167,7 @@ class Worker:
             raise
         except Exception as error:
             logger.exception("a forward pass failed")
-            batch.fail(_wrap(error))
+            batch.fail(wrap_error(error))
             self._store.clear()
 
     def _admit(self) -> None:
@@ -183,7 +179,13 @@ class Worker:
                 continue
             if row.adapter not in self._batches:
                 self._batches[row.adapter] = Batch(self._model, self._shapes, self._store, self._shape)
-            self._batches[row.adapter].add(row)
+            try:
+                self._batches[row.adapter].add(row)
+            except torch.AcceleratorError:
+                raise
+            except Exception as error:  # no memory for its states; the others keep theirs
+                logger.exception("a request has no place", extra={"fields": {"error": type(error).__name__}})
+                row.fail(wrap_error(error))
 
     def _report_load(self) -> None:
         if self.observer is None:
@@ -231,9 +233,3 @@ def _make_shape(model: PreTrainedModel, limits: Limits, *, is_fixed: bool, is_pa
         is_fixed=is_fixed,
         is_packed=is_packed,
     )
-
-
-def _wrap(error: Exception) -> SeodangError:
-    if isinstance(error, SeodangError):
-        return error
-    return EvaluationError(_("the model failed: {error}", error=f"{type(error).__name__}: {error}"))
