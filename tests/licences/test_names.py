@@ -18,6 +18,16 @@ from seodang.licences import find_hub_licence, summarize_licences
         "Noncommercial use",
         "for research purposes only",
         "비상업적 이용만",
+        "ＣＣ－ＢＹ－ＮＣ－４．０",
+        "non\u2011commercial",
+        "non_commercial",
+        "no commercial use",
+        "not for commercial use",
+        "Commercial use is forbidden",
+        "commercial usage not permitted",
+        "상업적 이용 금지",
+        "상업적 이용은 금지",
+        "상업적 사용 불가",
     ],
 )
 def test_non_commercial_licences_are_known_in_any_spelling(licence):
@@ -25,7 +35,19 @@ def test_non_commercial_licences_are_known_in_any_spelling(licence):
 
 
 @pytest.mark.parametrize(
-    "licence", ["Apache-2.0", "MIT", "CC-BY-4.0", "CC0-1.0", "NCSA", "INC terms", "commercial use allowed", "Gemma"]
+    "licence",
+    [
+        "Apache-2.0",
+        "MIT",
+        "CC-BY-4.0",
+        "CC0-1.0",
+        "NCSA",
+        "INC terms",
+        "commercial use allowed",
+        "Gemma",
+        "상업적 이용 가능",
+        "금지 없음",
+    ],
 )
 def test_other_licences_are_not(licence):
     assert summarize_licences([licence]).non_commercial == ()

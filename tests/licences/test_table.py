@@ -137,6 +137,13 @@ def test_a_licence_is_found_in_any_spelling(text, ids):
         "CC-BY-4.0 ND",
         "Llama 5",
         "MIT-like",
+        "Apache",
+        "Apache License",
+        "Apache 1.1",
+        "공공누리",
+        "공공누리 유형 안내 (Korea Open Government License)",
+        "llama-3.1-8b",
+        "EXAONE",
     ],
 )
 def test_another_text_is_not_known_to_be_a_licence_of_the_table(text):

@@ -70,7 +70,7 @@ def test_every_method_is_evaluated_on_every_group_and_tuned_on_its_own_tasks(mak
     assert "작은 연구" in page
     assert "A small study" in page
     assert "declared (package.intended_use): research" in page
-    assert "declared (package.intended\\_use): research" in english
+    assert "package.intended&#95;use)&#58; research" in english
 
     monkeypatch.setattr(train_stage, "run", lambda **_: pytest.fail("a finished training runs again"))
     run_study(make_study(), "small", project, paths)

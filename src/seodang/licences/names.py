@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 # CC-BY-NC-4.0 and similar names in any spelling, and licences that state it in prose.
 _NON_COMMERCIAL: Final = re.compile(
-    r"(?<![a-z])nc(?![a-z])|non[- ]?commercial|research[- ]?only|(?<![a-z])only for research"
-    r"|research (?:use|purposes?) only|academic[- ](?:use )?only|비상업|비영리|연구용|연구 목적",
+    r"(?<![a-z])nc(?![a-z])|non[-\u2010-\u2015_ ]?commercial|research[- ]?only|(?<![a-z])only for research"
+    r"|research (?:use|purposes?) only|academic[- ](?:use )?only|(?<![a-z])no commercial|not? for commercial"
+    r"|commercial (?:use|usage|purposes?) (?:is |are )?(?:forbidden|prohibited|excluded|not (?:allowed|permitted))"
+    r"|비상업|비영리|연구용|연구 목적|상업적?\s?(?:(?:이용|사용|활용|목적)\s?)?(?:[은는이가을를의]\s?)?(?:금지|불가|제한|불허)",
     re.IGNORECASE,
 )
 _SHARE_ALIKE: Final = re.compile(
@@ -85,7 +88,7 @@ def _filter_licences(licences: list[str], predicate: Callable[[str], bool]) -> t
 
 
 def _is_non_commercial(licence: str) -> bool:
-    return bool(_NON_COMMERCIAL.search(licence))
+    return bool(_NON_COMMERCIAL.search(unicodedata.normalize("NFKC", licence)))
 
 
 def _is_unknown(licence: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -174,10 +175,13 @@ def _find_longest(tokens: tuple[str, ...], position: int) -> tuple[int, Licence]
 
 @cache
 def _list_spellings() -> tuple[tuple[tuple[str, ...], Licence], ...]:
+    """Return the spellings of each licence; a title that several share, as the types of KOGL do, names none of them."""
+    titles = Counter(licence.document.title for licence in read_table())
     return tuple(
         (_split_tokens(spelling), licence)
         for licence in read_table()
         for spelling in (*licence.spellings, licence.name, licence.document.title)
+        if titles[spelling] < 2
     )
 
 

@@ -64,6 +64,11 @@ CASES = [
     ("detectable_format:json_format", {}, '{"이름": "서당", "n": [1]}', True),
     ("detectable_format:json_format", {}, '```json\n{"a": 1}\n```', True),
     ("detectable_format:json_format", {}, '```JSON\n{"a": 1}\n', True),
+    ("detectable_format:json_format", {}, '"JSON 객체를 만드세요."', True),
+    ("detectable_format:json_format", {"json_types": ["object"]}, '"JSON 객체를 만드세요."', False),
+    ("detectable_format:json_format", {"json_types": ["object"]}, '{"제목": "소나기"}', True),
+    ("detectable_format:json_format", {"json_types": ["array"]}, '{"제목": "소나기"}', False),
+    ("detectable_format:json_format", {"json_types": ["object", "array"]}, "[1]", True),
     ("detectable_format:json_format", {}, 'Here it is: {"a": 1}', False),
     ("detectable_format:json_format", {}, "{'a': 1}", False),
     (

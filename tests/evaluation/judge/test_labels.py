@@ -116,6 +116,11 @@ def test_rows_that_are_not_labelled_yet_are_counted(read):
     assert (len(labels.pairs), labels.unlabelled) == (1, 2)
 
 
+def test_a_mark_that_is_no_number_is_an_error(read):
+    message = fail(read, {"question": "q", "answer": "a", "mark": "9점"}, {"question": "q", "answer": "b", "mark": 1})
+    assert "row 1, mark: must be a number (got 9점)" in message
+
+
 def test_every_error_has_its_row_and_field(read):
     message = fail(
         read,

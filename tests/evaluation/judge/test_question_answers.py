@@ -52,6 +52,12 @@ def test_an_interrupted_run_asks_only_what_is_missing(answer, judge_server):
     assert len(read_answers(folder / "answers.jsonl")) == 4
 
 
+def test_a_file_without_a_question_is_refused(answer, judge_server, capsys):
+    answer(code=2)
+    assert "holds no question" in capsys.readouterr().err
+    assert judge_server.received == []
+
+
 def test_a_row_of_another_shape_is_refused(answer, judge_server, capsys):
     answer(LOGICKOR, {"id": 1, "text": "?"}, code=2)
     assert "row 2: is no question of LogicKor" in capsys.readouterr().err

@@ -143,6 +143,11 @@ def test_one_message_lists_the_errors_of_up_to_twenty_rows(tmp_path, build_spec,
         build_task(build_spec(), [{"text": str(number), "label": "7"} for number in range(30)], folder=tmp_path)
 
 
+def test_a_file_of_another_shape_is_refused_with_the_columns_that_it_has(tmp_path, build_spec, build_task):
+    with pytest.raises(EvaluationError, match="column label, text is missing; the row has paragraph, question, gold"):
+        build_task(build_spec(), [{"paragraph": "글", "question": "?", "gold": 1}], folder=tmp_path)
+
+
 def test_an_error_of_a_few_shot_example_names_its_file(tmp_path, build_spec, build_task):
     with pytest.raises(EvaluationError, match=r"examples.tsv, row 2: the label '7' is not among 0, 1"):
         build_task(

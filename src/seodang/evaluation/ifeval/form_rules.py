@@ -17,6 +17,7 @@ from seodang.i18n import _
 
 _CONSTRAINED_RESPONSES = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
 _COMMAS = frozenset(",，、،")
+_JSON_TYPES = {"object": dict, "array": list}
 _FENCE = re.compile(r"\A```(?:json)?\s*(.*?)\s*(?:```)?\Z", re.DOTALL | re.IGNORECASE)
 
 
@@ -60,13 +61,17 @@ def has_sections(answer: str, arguments: Arguments) -> bool:
 
 
 def is_json(answer: str, arguments: Arguments) -> bool:
-    """Return whether the complete answer is JSON, with or without a code fence."""
+    """Return whether the complete answer is JSON, with or without a code fence.
+
+    The published rule takes a text in quotes and a number, too; the argument `json_types` asks for an object or array.
+    """
+    types = arguments.get_texts("json_types") if arguments.values.get("json_types") is not None else None
     fence = _FENCE.match(answer.strip())
     try:
-        json.loads(fence[1] if fence else answer)
+        value = json.loads(fence[1] if fence else answer)
     except (ValueError, RecursionError):
         return False
-    return True
+    return types is None or any(isinstance(value, _JSON_TYPES[name]) for name in types if name in _JSON_TYPES)
 
 
 def has_title(answer: str, arguments: Arguments) -> bool:

@@ -97,8 +97,12 @@ class _Reader:
             return
         rating = parse_mark(value) if has_marks else parse_label(value)
         if rating is None:
-            expected = _("a number") if has_marks else LABEL_WORDS
-            self._report(number, value_name, _("must be one of {words} (got {value})", words=expected, value=value))
+            error = (
+                _("must be a number (got {value})", value=value)
+                if has_marks
+                else _("must be one of {words} (got {value})", words=LABEL_WORDS, value=value)
+            )
+            self._report(number, value_name, error)
         if missing or rating is None:
             return
         texts = {name: str(fields[name]) for name in ("question", *answers)}

@@ -34,7 +34,7 @@ def read_questions(path: Path) -> list[Question]:
     """Return the questions of a file: JSONL, JSON or Parquet, with or without a byte order mark.
 
     Raises:
-        EvaluationError: If a row is no question of a known shape, or an id occurs twice.
+        EvaluationError: If a row is no question of a known shape, an id occurs twice, or the file is empty.
         SourceError: If the file cannot be read.
     """
     questions: dict[str, Question] = {}
@@ -50,6 +50,8 @@ def read_questions(path: Path) -> list[Question]:
                 )
             )
         questions[question.id] = question
+    if not questions:
+        raise EvaluationError(_("{path} holds no question", path=path))
     return list(questions.values())
 
 

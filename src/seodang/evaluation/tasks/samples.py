@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -99,22 +99,29 @@ def add_sample(result: BuildResult, location: str, number: int, build: Callable[
         result.rows.append(number)
 
 
+def _describe_blank(
+    blank: Sequence[str], columns: Mapping[str, str], row: Mapping[str, Any], *, is_known_shape: bool
+) -> str:
+    """Return which columns a row lacks; of a data set of another shape, with those that it has."""
+    names = ", ".join(format_column(name, columns) for name in blank)
+    if is_known_shape:
+        return _("column {columns} is missing or blank; fill it, or leave such rows out with data.where", columns=names)
+    return _(
+        "column {columns} is missing; the row has {found}; name its columns in the task file (data.columns)",
+        columns=names,
+        found=", ".join(map(str, row)),
+    )
+
+
 def _build_from_row(spec: TaskSpec, row: Mapping[str, Any]) -> SampleOrErrors:
     assert isinstance(spec.data, FileData)
     values = {**row, **map_columns(row, spec.data.columns)}
     if spec.data.where is not None and not evaluate_condition(spec.data.where, values):
         return None, []
-    if blank := [
-        format_column(name, spec.data.columns)
-        for name in sorted(find_required_names(spec))
-        if is_blank(values.get(name))
-    ]:
-        return None, [
-            _(
-                "column {columns} is missing or blank; fill it, or leave such rows out with data.where",
-                columns=", ".join(blank),
-            )
-        ]
+    required = sorted(find_required_names(spec))
+    if blank := [name for name in required if is_blank(values.get(name))]:
+        is_known_shape = any(spec.data.columns.get(name, name).split(".")[0] in row for name in required)
+        return None, [_describe_blank(blank, spec.data.columns, row, is_known_shape=is_known_shape)]
     label = render(spec.answer, values)
     choices = render_options(spec, values)
     reference = label
