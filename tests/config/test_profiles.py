@@ -66,7 +66,14 @@ def test_the_profile_of_the_embedded_run_is_the_starter_file(capsys, monkeypatch
 
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_a_profile_says_which_machine_it_needs(name):
-    assert re.search(r"^# Hardware: .*\d+ GB", read_heading(FOLDER / f"{name}.yaml"), re.MULTILINE)
+    assert re.search(r"^# Hardware[^:\n]*: .*\d+ GB", read_heading(FOLDER / f"{name}.yaml"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_a_profile_whose_model_was_never_run_here_says_that_its_figures_are_not_verified(name, capsys, monkeypatch):
+    content = yaml.safe_load(shown(name, capsys, monkeypatch))
+    is_marked = "not verified; nobody has trained it here" in read_heading(FOLDER / f"{name}.yaml")
+    assert is_marked == (content["model"]["source"] == "hub")
 
 
 def test_the_list_gives_each_name_with_its_title(capsys, monkeypatch):

@@ -183,6 +183,8 @@ def _describe_people(people: Mapping[str, Any] | None) -> list[str]:
 
 def _describe_required_pairs(report: Mapping[str, Any]) -> list[str]:
     required, agreement = report["required_pairs"], report["agreement"]
+    if sum(any(counts.values()) for counts in report["confusion"].values()) == 1:
+        return [_("all labels are the same, so kappa cannot be known; add pairs that people judge otherwise")]
     if agreement["kappa"]["low"] is None:
         return [
             _(

@@ -119,6 +119,13 @@ def test_too_few_labels_have_no_interval_and_the_number_that_is_needed(calibrate
     assert "too few labels to know kappa; pairs for an interval of ±0.1: about 193" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("label", ["A", "tie"])
+def test_labels_that_are_all_the_same_do_not_tell_kappa(label, calibrate, capsys):
+    report = calibrate([{**row, "label": label} for row in make_rows()])
+    assert report["agreement"]["kappa"] == {"value": None, "low": None, "high": None}
+    assert "all labels are the same, so kappa cannot be known" in capsys.readouterr().out
+
+
 def test_the_required_pairs_follow_the_width_of_the_interval():
     from seodang.evaluation.judge.calibration import Agreement
     from seodang.evaluation.judge.resampling import Estimate

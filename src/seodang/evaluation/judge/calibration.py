@@ -124,13 +124,13 @@ def _measure_agreement(people: Sequence[float], judge: Sequence[float | None], g
     cells = build_cells(people, judge)
     size = len(CATEGORIES)
     same = cells.reshape(len(cells), size, size).trace(axis1=1, axis2=2)
-    return Agreement(
-        pairs=len(people),
-        groups=len(set(groups)),
-        share=estimate_share(same, groups),
-        kappa=_widen(estimate(cells, groups, make_kappa("none", size)), estimate_share(same, groups)),
-        kappa_quadratic=estimate(drop_unknown(cells), groups, make_kappa("quadratic", size - 1)),
-    )
+    share = estimate_share(same, groups)
+    if len(set(people)) > 1:
+        kappa = _widen(estimate(cells, groups, make_kappa("none", size)), share)
+        quadratic = estimate(drop_unknown(cells), groups, make_kappa("quadratic", size - 1))
+    else:  # by chance alone, a judge agrees as much: kappa says nothing
+        kappa = quadratic = Estimate(None, None, None)
+    return Agreement(pairs=len(people), groups=len(set(groups)), share=share, kappa=kappa, kappa_quadratic=quadratic)
 
 
 def _widen(kappa: Estimate, share: Estimate) -> Estimate:
