@@ -16,6 +16,7 @@ from seodang.records import detect_language
 FOLDER = ROOT / "tasks"
 PROMPTS = [json.loads(line) for line in (FOLDER / "data/ifeval_ko.jsonl").read_text("utf-8").splitlines()]
 RELATIONS = {"at least": ("이상",), "less than": ("미만",)}
+JSON_TYPES = {"object": "객체", "array": "배열"}
 # What English text and English capital letters need, and a number of words in place of eojeols.
 NOT_KOREAN = {
     "change_case:capital_word_frequency",
@@ -45,6 +46,8 @@ def test_a_prompt_names_the_arguments_of_its_instructions(prompt):
             texts = value if isinstance(value, list) else [str(value)]
             if name.endswith("relation"):
                 texts = list(RELATIONS[value])
+            if name == "json_types":
+                texts = [JSON_TYPES[value[0]]] if len(value) == 1 else ["JSON"]
             if name == "language":
                 texts = []
             assert all(text in prompt["prompt"] for text in texts), (name, value)

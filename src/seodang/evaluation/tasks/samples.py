@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from seodang.errors import EvaluationError
 from seodang.evaluation.ifeval.checking import find_instruction_errors
@@ -16,6 +16,9 @@ from seodang.evaluation.tasks.spec import GRADE_COLUMN, FileData, TaskSpec
 from seodang.evaluation.tasks.templates import evaluate_condition, render
 from seodang.i18n import _
 from seodang.records import Record, compute_record_id, detect_language
+
+
+_ADDED_COLUMNS: Final = ("data_file", "data_row")  # each row has them besides its own columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +112,7 @@ def _describe_blank(
     return _(
         "column {columns} is missing; the row has {found}; name its columns in the task file (data.columns)",
         columns=names,
-        found=", ".join(map(str, row)),
+        found=", ".join(str(name) for name in row if name not in _ADDED_COLUMNS),
     )
 
 
