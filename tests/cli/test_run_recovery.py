@@ -120,4 +120,4 @@ def test_a_lock_whose_process_id_another_process_has_does_not_stop_a_run(project
     assert "is busy" in alone.stderr
     done = subprocess.run(_SEODANG, cwd=project, capture_output=True, text=True, check=False)
     assert done.returncode == 0
-    assert "removed the entry of 1 process" in done.stderr
+    assert "1 process that no longer runs holds paths" in done.stderr

@@ -102,7 +102,7 @@ def test_a_damaged_lock_file_is_removed_and_logged(root, caplog, name, content):
     assert (
         repair_dvc_files(root)
         == caplog.messages
-        == [f"removed DVC's lock file .dvc/tmp/{name}: it was damaged, as after a kill"]
+        == [f"repaired: DVC's lock file .dvc/tmp/{name} is damaged, as after a kill"]
     )
     assert not file.exists()
 
@@ -138,7 +138,7 @@ def test_a_damaged_dvc_lock_is_replaced_and_a_copy_is_kept(root, rest):
     damaged = _LOCK[: _LOCK.index("  c:") + 12] + rest
     (root / "dvc.lock").write_text(damaged)
     (message,) = repair_dvc_files(root)
-    assert "kept its complete stages (a, b)" in message
+    assert "its complete stages (a, b) are kept" in message
     assert (root / "dvc.lock").read_text() == _LOCK[: _LOCK.index("  c:")]
     assert (root / ".dvc" / "tmp" / "dvc.lock.damaged").read_text() == damaged
     assert repair_dvc_files(root) == []

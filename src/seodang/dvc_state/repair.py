@@ -26,7 +26,7 @@ _DAMAGED_LOCK: Final = ".dvc/tmp/dvc.lock.damaged"
 
 
 def find_damage(root: Path) -> list[str]:
-    """Return what a repair would do, one message per file; [] for a project that needs none."""
+    """Return what is damaged or stale, one message per file; [] for a project that needs no repair."""
     return [message for message, _repair in _iter_repairs(root)]
 
 
@@ -49,8 +49,8 @@ def repair_dvc_files(root: Path) -> list[str]:
             done = []
             for message, repair in list(_iter_repairs(root)):
                 repair()
-                logger.warning(message)
-                done.append(message)
+                done.append(_("repaired: {damage}", damage=message))
+                logger.warning(done[-1])
             return done
     return []
 
@@ -109,8 +109,8 @@ def _iter_repairs(root: Path) -> Iterator[tuple[str, _Repair]]:
     kept = cut_to_complete_stages(text)
     stages = ", ".join(list_stages(kept)) if kept else _("none")
     message = _(
-        "dvc.lock was cut, as by a full disk: kept its complete stages ({stages}), the file as it was is {copy}; DVC looks"
-        " for the other stages in its cache",
+        "dvc.lock is cut, as by a full disk; its complete stages ({stages}) are kept, DVC finds the others in its cache,"
+        " and the file as it was goes to {copy}",
         stages=stages,
         copy=_DAMAGED_LOCK,
     )
@@ -122,7 +122,7 @@ def _iter_rwlock_repairs(root: Path, name: str) -> Iterator[tuple[str, _Repair]]
     try:
         entries = read_entries(file)
     except ValueError:
-        yield _("removed DVC's lock file {file}: it was damaged, as after a kill", file=name), _Repair(file, None)
+        yield _("DVC's lock file {file} is damaged, as after a kill", file=name), _Repair(file, None)
         return
     if not entries:
         return
@@ -130,8 +130,8 @@ def _iter_rwlock_repairs(root: Path, name: str) -> Iterator[tuple[str, _Repair]]
     dead = frozenset(holder for holder in list_holders(entries) if not is_running(holder, written_at))
     if dead:
         message = ngettext(
-            "removed the entry of {count} process that no longer runs from DVC's lock file {file}: {holders}",
-            "removed the entries of {count} processes that no longer run from DVC's lock file {file}: {holders}",
+            "{count} process that no longer runs holds paths in DVC's lock file {file}: {holders}",
+            "{count} processes that no longer run hold paths in DVC's lock file {file}: {holders}",
             len(dead),
             file=name,
             holders=", ".join(f"{holder.pid} ({holder.command})" for holder in sorted(dead)),

@@ -33,12 +33,21 @@ def check_workspace(paths: Paths) -> None:
     if (paths.root / ".dvc").is_dir():
         repair_dvc_files(paths.root)
         remove_leftovers(paths.root)
-    problems = [
+    _raise(list_problems(paths))
+
+
+def list_problems(paths: Paths) -> list[str]:
+    """Return everything that would stop a run of all stages, each with its remedy.
+
+    Raises:
+        WorkspaceError: If DVC's settings are damaged, or the home folder is unknown.
+    """
+    return [
         *_find_git_problems(paths.root),
         *_find_repository_problems(paths.root),
         *_find_conflicts(paths),
+        *_find_write_problems(paths, _LONG_STAGE),
     ]
-    _raise(problems + list(_find_write_problems(paths, _LONG_STAGE)))
 
 
 def check_writable(stage: str, paths: Paths) -> None:
