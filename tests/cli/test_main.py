@@ -14,6 +14,7 @@ COMMANDS = (
     "plan",
     "check",
     "compare",
+    "doctor",
     "gate",
     "judge",
     "study",

@@ -176,7 +176,8 @@ def test_a_running_dvc_is_no_fault(paths):
 )
 def test_a_remote_is_checked_without_a_network(paths, url, state, command):
     config = paths.root / ".dvc" / "config"
-    config.write_text(f"[core]\n    remote = store\n['remote \"store\"']\n    url = {url}\n")
+    section = f"['remote \"store\"']\n    url = {url}\n" if url else ""
+    config.write_text(f"[core]\n    remote = store\n{section}")
     finding = only(project.check_remote(paths))
     assert (finding.state, finding.command) == (state, command)
     assert "secret" not in finding.text

@@ -71,12 +71,22 @@ def _pad(text: str, width: int) -> str:
 
 
 def _wrap(text: str, width: int) -> list[str]:
-    """Break a text at blanks into lines of at most `width` columns; a longer word gets a line of its own."""
+    """Break a text at blanks, and a longer word anywhere, into lines of at most `width` columns."""
     lines = [""]
     for word in text.split(" "):
-        joined = f"{lines[-1]} {word}" if lines[-1] else word
-        if cell_len(joined) <= width or not lines[-1]:
-            lines[-1] = joined
-        else:
-            lines.append(word)
+        for part in _fold(word, width):
+            joined = f"{lines[-1]} {part}" if lines[-1] else part
+            if cell_len(joined) <= width:
+                lines[-1] = joined
+            else:
+                lines.append(part)
     return lines
+
+
+def _fold(word: str, width: int) -> list[str]:
+    parts = [""]
+    for letter in word:
+        if cell_len(parts[-1] + letter) > width:
+            parts.append("")
+        parts[-1] += letter
+    return parts

@@ -17,7 +17,7 @@ from seodang.dvc_state.settings import read_dvc_settings
 from seodang.errors import RegistryError, SeodangError, WorkspaceError
 from seodang.i18n import _, ngettext
 from seodang.io.git_process import run_git
-from seodang.io.os_errors import find_existing_parent
+from seodang.io.os_errors import find_existing_parent, format_access_command
 from seodang.paths import Paths
 from seodang.stages.workspace import list_problems
 
@@ -105,22 +105,22 @@ def check_remote(paths: Paths) -> Iterator[Finding]:
         yield Finding(_("DVC remote"), "ok", text)
         return
     url = str(settings["remote"].get(name, {}).get("url", ""))
-    yield _check_url(paths.root, name, url)
+    yield _check_url(name, url)
 
 
-def _check_url(root: Path, name: str, url: str) -> Finding:
+def _check_url(name: str, url: str) -> Finding:
     scheme, separator, _rest = url.partition("://")
     if not url:
         text = _("{name} has no URL", name=name)
         return Finding(_("DVC remote"), "error", text, f"dvc remote modify {name} url URL")
     if separator and scheme != "file":
         return _check_scheme(name, url, scheme)
-    folder = root / ".dvc" / url.removeprefix("file://")  # DVC takes a relative one from the folder of its file
+    folder = Path(url.removeprefix("file://"))  # DVC's settings hold absolute paths
     existing = find_existing_parent(folder)
     if not os.access(existing, os.W_OK | os.X_OK):
-        text = _("{name} ({url}) may not be written, so `dvc push` fails", name=name, url=folder.resolve())
-        return Finding(_("DVC remote"), "error", text, f"chmod u+rwX {existing}")
-    return Finding(_("DVC remote"), "ok", f"{name}: {folder.resolve()}")
+        text = _("{name} ({url}) may not be written, so `dvc push` fails", name=name, url=folder)
+        return Finding(_("DVC remote"), "error", text, format_access_command({str(existing): existing}))
+    return Finding(_("DVC remote"), "ok", f"{name}: {folder}")
 
 
 def _check_scheme(name: str, url: str, scheme: str) -> Finding:

@@ -26,10 +26,10 @@ _SECONDS: Final = 3.0  # for an answer
 def check_prefect() -> Iterator[Finding]:
     """Check that the Prefect API answers: that of PREFECT_API_URL, else a local one."""
     url = os.environ.get("PREFECT_API_URL", "").rstrip("/")
-    address = _hide_secrets(url or _PREFECT_URL)
+    address = _remove_secrets(url or _PREFECT_URL)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(f"{url or _PREFECT_URL}/health", timeout=_SECONDS) as response:
+        with opener.open(f"{address}/health", timeout=_SECONDS) as response:
             is_prefect = response.read(16).strip() == b"true"
     except urllib.error.HTTPError as error:
         text = _("status {code} from {url}; check the URL and PREFECT_API_KEY", url=address, code=error.code)
@@ -48,7 +48,7 @@ def check_prefect() -> Iterator[Finding]:
             yield Finding(_("Prefect API"), "warning", text, "python -m flows.serve --port 4201")
 
 
-def _hide_secrets(url: str) -> str:
+def _remove_secrets(url: str) -> str:
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
 
