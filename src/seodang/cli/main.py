@@ -192,10 +192,9 @@ def create_app() -> typer.Typer:
     app.command("stage", help=_("Run one stage, as dvc.yaml does; DVC is not involved."))(run.stage)
     app.command("plan", help=_("Estimate memory and time of training before it runs (exit code 0 or 2)."))(plan.plan)
     app.command("check", help=_("Check data files before they enter the pipeline (exit code 0, 1 or 2)."))(check.check)
-    app.command(
-        "doctor",
-        help=_("Look at all that a run needs, and print the command that mends each fault (exit code 0 or 2)."),
-    )(doctor.doctor)
+    app.command("doctor", help=_("Check what a run needs, and print a command for each fault (exit code 0 or 2)."))(
+        doctor.doctor
+    )
     app.command("compare", help=_("Show experiments side by side, by the metrics of the gate's rules."))(
         compare.compare
     )
