@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from seodang.cli.main import main
+from seodang.io import os_errors
 from seodang.io.jsonl import Writer
 from seodang.io.os_errors import describe_os_error
 
@@ -34,12 +35,12 @@ from seodang.io.os_errors import describe_os_error
         (errno.ENOENT, "/x/a does not exist, or no longer"),
     ],
 )
-def test_an_error_of_the_system_ends_with_2_and_a_remedy(number, message, monkeypatch, capsys):
+def test_an_error_of_the_system_ends_with_its_code_and_a_remedy(number, message, monkeypatch, capsys):
     def fail(_: object) -> None:
         raise OSError(number, os.strerror(number), "/x/a")
 
     monkeypatch.setattr("seodang.cli.report.print_summary", fail)
-    assert main(["report"]) == 2
+    assert main(["report"]) == (73 if number in (errno.ENOSPC, errno.EDQUOT) else 2)
     error = capsys.readouterr().err
     assert message in error
     assert "error of seodang itself" not in error
@@ -142,3 +143,15 @@ def test_the_file_is_named_and_not_the_temporary_one_that_replaces_it():
     assert "/x/params.yaml is on a read-only file system" in str(describe_os_error(error))
     inside = OSError(errno.EIO, "error", "/x/.model.4711.part/config.json")
     assert "/x/model/config.json: the disk" in str(describe_os_error(inside))
+
+
+def test_a_failure_of_input_or_output_on_a_full_disk_is_the_full_disk(tmp_path, monkeypatch):
+    """SQLite reports it so, and DVC keeps its state in SQLite."""
+    error = sqlite3.OperationalError("disk I/O error")
+    monkeypatch.setattr(os_errors, "_find_full_disks", list)
+    assert "its network share fails" in str(describe_os_error(error))
+    assert not os_errors.is_disk_full_error(error)
+    monkeypatch.setattr(os_errors, "_find_full_disks", lambda: [tmp_path])
+    assert str(describe_os_error(error)).startswith(f"the disk is full ({tmp_path})")
+    assert os_errors.is_disk_full_error(error)
+    assert os_errors.is_disk_full_error(str(error))

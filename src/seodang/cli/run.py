@@ -100,6 +100,8 @@ def run_stage_with_timing(name: str, paths: Paths) -> None:
 
 def _run_or_restore(name: str, params: Params, paths: Paths) -> None:
     """Run a stage, or restore its result if a killed run has finished it."""
+    from seodang.dvc_state.settings import get_cache_folder
+    from seodang.dvc_state.verification import verify_inputs
     from seodang.stages import read_parameters, run_stage
     from seodang.stages.kept_results import (
         compute_key,
@@ -110,6 +112,8 @@ def _run_or_restore(name: str, params: Params, paths: Paths) -> None:
     )
 
     discard_stored_results(paths)
+    if "DVC_STAGE" in os.environ:
+        verify_inputs(name, paths, get_cache_folder(paths.root))
     if not keeps_result(name):
         run_stage(name, params, paths)
         return

@@ -87,7 +87,7 @@ def describe_os_error(error: BaseException) -> str | None:
 def is_disk_full_error(error: BaseException | str) -> bool:
     """Return whether a full disk or a used-up quota caused an error, or is what the output of a program is about."""
     if isinstance(error, str):
-        return _parse_text(error)[0] in _FULL_DISK
+        return _parse(RuntimeError(error))[0] in _FULL_DISK
     return any(_parse(cause)[0] in _FULL_DISK for cause in _iter_causes(error))
 
 
@@ -96,7 +96,7 @@ def describe_os_text(text: str) -> str | None:
 
     Of a missing file, the program itself knows best why it looks for it.
     """
-    number, path = _parse_text(text)
+    number, path = _parse(RuntimeError(text))
     is_known = number in _REMEDIES and number != errno.ENOENT
     return _format(number, path, RuntimeError(text)) if number is not None and is_known else None
 
@@ -111,6 +111,12 @@ def _iter_causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _parse(error: BaseException) -> tuple[int | None, str | None]:
+    """Return number and path of an error; on a full disk, SQLite reports a failure of input or output."""
+    number, path = _parse_error(error)
+    return (errno.ENOSPC, None) if number == errno.EIO and _find_full_disks() else (number, path)
+
+
+def _parse_error(error: BaseException) -> tuple[int | None, str | None]:
     if isinstance(error, OSError) and error.errno is not None:
         # A file that cannot be moved to its place is fine; what stands at that place is not.
         in_the_way = error.errno in _IN_THE_WAY and error.filename2 is not None
