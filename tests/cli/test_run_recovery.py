@@ -53,6 +53,7 @@ def project(tmp_path: Path) -> Path:
     """Return a project whose first stage waits for the pipe `go`."""
     (tmp_path / "dvc.yaml").write_text(_STAGES)
     (tmp_path / "stage.py").write_text(_STAGE)
+    (tmp_path / ".gitignore").write_text("/.seodang/\n")
     for command in (["git", "init", "-q"], ["dvc", "init", "-q"]):
         subprocess.run(command, cwd=tmp_path, check=True)
     return tmp_path
@@ -109,6 +110,40 @@ def test_a_run_after_a_kill_and_a_full_disk_finds_what_was_done(project):
     assert done.returncode == 0, done.stderr
     assert (project / "dvc.lock").read_text() == whole
     assert list_runs(project) == ["data", "gate", "report"]  # `report` came from DVC's cache
+
+
+def test_a_stage_that_fails_leaves_what_earlier_stages_wrote(project):
+    """Outputs, their entries in .gitignore and the state of git are those from before the run."""
+    names = ["one", "two", "three", "four", "five", "six", "seven"]
+    stages = {
+        name: {"cmd": f"cat {source} > {name}.txt", "deps": [source], "outs": [f"{name}.txt"]}
+        for name, source in zip(names, ["in.txt", *(f"{name}.txt" for name in names)], strict=False)
+    }
+    stages["report"] = {**stages.pop("seven"), "outs": ["page.txt"], "params": ["word"]}
+    stages["report"]["cmd"] = "test ! -e fail && cat six.txt > page.txt && mkdir -p artifacts/gate"
+    (project / "dvc.yaml").write_text(json.dumps({"stages": stages}))
+    (project / "in.txt").write_text("in")
+    (project / "params.yaml").write_text("word: 1\n")
+    verdict = project / "artifacts" / "gate" / "verdict.json"
+    verdict.parent.mkdir(parents=True)
+    verdict.write_text('{"verdict": "reject"}')
+    author = ["-c", "user.name=t", "-c", "user.email=t@l"]
+    assert subprocess.run(_SEODANG, cwd=project, capture_output=True, check=False).returncode == 0
+    subprocess.run(["git", "add", "."], cwd=project, check=True)
+    subprocess.run(["git", *author, "commit", "-q", "-m", "start"], cwd=project, check=True)
+    kept = [f"{name}.txt" for name in names[:6]] + [".gitignore", "dvc.lock"]
+    before = {name: (project / name).read_bytes() for name in kept}
+    (project / "params.yaml").write_text("word: 2\n")
+    (project / ".git" / "info" / "exclude").write_text("fail\n")
+    (project / "fail").touch()
+    done = subprocess.run(_SEODANG, cwd=project, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "ended with exit code 1" in done.stderr
+    assert {name: (project / name).read_bytes() for name in kept} == before
+    state = subprocess.run(["git", "status", "--porcelain"], cwd=project, capture_output=True, text=True, check=True)
+    assert state.stdout == " M params.yaml\n"
+    (project / "fail").unlink()
+    assert subprocess.run(_SEODANG, cwd=project, capture_output=True, check=False).returncode == 0
 
 
 def test_a_lock_whose_process_id_another_process_has_does_not_stop_a_run(project):
