@@ -23,7 +23,12 @@ class CommandFailed(Exception):
 
 
 def run_logged(
-    command: Sequence[str], folder: Path, *, progress_file: Path | None = None, keep_open: Sequence[int] = ()
+    command: Sequence[str],
+    folder: Path,
+    *,
+    progress_file: Path | None = None,
+    keep_open: Sequence[int] = (),
+    is_quiet: bool = False,
 ) -> tuple[int, list[str]]:
     """Run a command and return its exit code and its last lines.
 
@@ -32,6 +37,7 @@ def run_logged(
         folder: Of the project, in which the command runs.
         progress_file: Training writes its progress there.
         keep_open: Descriptors that stay open until the command and its children have ended.
+        is_quiet: Log at level DEBUG, because the lines are data for a program.
     """
     logger = get_run_logger()
     lines: deque[str] = deque(maxlen=_MAX_LOG_LINES)
@@ -48,18 +54,20 @@ def run_logged(
             level, text = parse_log_line(line, level)
             if text.strip():
                 lines.append(reports.escape_log_line(text))
-                logger.log(level, "%s", lines[-1])
+                logger.log(logging.DEBUG if is_quiet else level, "%s", lines[-1])
         code = process.wait()
     return code, list(lines)
 
 
-def run_dvc(arguments: Sequence[str], folder: Path, *, keep_open: Sequence[int] = ()) -> list[str]:
+def run_dvc(
+    arguments: Sequence[str], folder: Path, *, keep_open: Sequence[int] = (), is_quiet: bool = False
+) -> list[str]:
     """Run a command of DVC and return its last lines.
 
     Raises:
         CommandFailed: With DVC's message.
     """
-    code, lines = run_logged(["dvc", *arguments], folder, keep_open=keep_open)
+    code, lines = run_logged(["dvc", *arguments], folder, keep_open=keep_open, is_quiet=is_quiet)
     if code != 0:
         raise CommandFailed("\n".join([f"dvc {' '.join(arguments)}", *lines[-10:]]))
     return lines

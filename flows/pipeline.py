@@ -68,10 +68,10 @@ def run_pipeline(
     with open_run(run, find_project(project), str(flow_run.id)) as opened:
         worktree = opened.worktree
         _log_start(opened)
+        restored = ["pull" if run.share and not run.dry_run else "checkout", "--allow-missing"]
+        run_dvc(restored, worktree.root, keep_open=(worktree.lock,))
         if run.dry_run:
             return _publish_plan(opened, stages)
-        restored = ["pull" if run.share else "checkout", "--allow-missing"]
-        run_dvc(restored, worktree.root, keep_open=(worktree.lock,))
         result = _run_stages(run, stages, worktree) or (finish(worktree) if finish else None)
         save_experiment(worktree)
         forget_unfinished(worktree.folder)
@@ -106,8 +106,8 @@ def _log_start(run: Run) -> None:
 def _publish_plan(run: Run, stages: Sequence[str]) -> State[Any]:
     """Log and publish the plan of a dry run."""
     worktree = run.worktree
-    lines = run_dvc(["repro", "--dry", "--allow-missing", stages[-1]], worktree.root, keep_open=(worktree.lock,))
-    plan = describe_plan(parse_plan("\n".join(lines), stages, worktree.paths))
+    lines = run_dvc(["status", "--json"], worktree.root, keep_open=(worktree.lock,), is_quiet=True)
+    plan = describe_plan(parse_plan(lines, stages, worktree.paths))
     for line in plan:
         get_run_logger().info(line)
     text = tables.render_plan(worktree.name, plan, run.changes, list(run.left_out))

@@ -190,7 +190,7 @@ def _serve_deployments(url: str, project: Path) -> None:
 
     print(_format_instructions(url), flush=True)
     deployments = [_create_deployment(load_flow(name), project) for name in FLOWS]
-    serve(*deployments, pause_on_shutdown=False, print_starting_message=False)
+    serve(*deployments, print_starting_message=False)
 
 
 def _create_deployment(flow: Flow[..., Any], project: Path) -> RunnerDeployment:

@@ -176,7 +176,8 @@ def test_a_run_publishes_what_its_stages_wrote(promoted):
 
 
 def test_a_run_has_a_name_with_profile_and_commit_and_its_log_has_levels(promoted, served):
-    commit = served.git("rev-list", "--max-parents=1", "--reverse", "HEAD").split()[0]
+    commit = re.search(r"commit (\w{40}), worktree", promoted.logs)[1]
+    assert commit in served.git("rev-list", "HEAD").split()
     assert promoted.name == f"instruction-tuning params-{commit[:7]}"
     assert promoted.levels["a row without an answer"] == logging.WARNING
     assert promoted.levels["Running stage 'ingest':"] == logging.INFO
@@ -238,7 +239,7 @@ def test_a_refused_input_fails_the_run_with_the_stages_message_and_no_retry(serv
     assert set(run.tasks) == {"inputs", "base"}
 
 
-def test_cancelling_a_run_ends_its_stage(served):
+def test_cancelling_a_run_ends_its_stage_and_the_next_run_finds_no_worktree(served):
     served.set_mode("hang")
     pid_file = served.notes / "hanging.pid"
     deployment = served.api("/deployments/name/instruction-tuning/local")
@@ -247,6 +248,10 @@ def test_cancelling_a_run_ends_its_stage(served):
     assert served.prefect("flow-run", "cancel", run_id).returncode == 0
     wait_for(lambda: not _is_alive(int(pid_file.read_text())))
     wait_for(lambda: served.api(f"/flow_runs/{run_id}")["state"]["type"] == "CANCELLED")
+    served.set_mode("promote")
+    assert _run(served, dry_run=True).state["name"] == "DryRun"
+    assert not list((served.project / ".seodang" / "runs").glob("*/"))
+    assert len(served.git("worktree", "list").splitlines()) == 1
 
 
 def _is_alive(pid: int) -> bool:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any, Final
+from typing import Any
 
 from seodang.config.yaml_file import read_yaml
 from seodang.i18n import _
 from seodang.paths import Paths
-
-_RUNNING: Final = re.compile(r"^Running stage '(?:dvc\.yaml:)?([\w-]+)'", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +24,21 @@ class Plan:
     unchanged: tuple[str, ...]
 
 
-def parse_plan(output: str, stages: Sequence[str], paths: Paths) -> Plan:
-    """Return the plan from the output of `dvc repro --dry`.
+def parse_plan(lines: Sequence[str], stages: Sequence[str], paths: Paths) -> Plan:
+    """Return the plan from the output of `dvc status --json`, called after `dvc checkout`.
+
+    `dvc repro --dry` would fail at the first stage whose inputs do not exist yet.
 
     Args:
-        output: Of DVC.
+        lines: Of DVC; one of them is the JSON.
         stages: Of the run, in order.
         paths: Of the project with dvc.yaml.
     """
-    changed = [name for name in dict.fromkeys(_RUNNING.findall(output)) if name in stages]
+    status = json.loads(next((line for line in reversed(lines) if line.startswith("{")), "{}"))
+    changed = tuple(name for name in stages if name in status)
     dependent = _find_dependent_stages(changed, stages, read_yaml(paths.dvc_yaml).get("stages") or {})
     unchanged = tuple(name for name in stages if name not in changed and name not in dependent)
-    return Plan(tuple(changed), dependent, unchanged)
+    return Plan(changed, dependent, unchanged)
 
 
 def _find_dependent_stages(
