@@ -34,6 +34,9 @@ from seodang.stages import STAGES
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
+FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+
+
 @dataclass(frozen=True)
 class Served:
     """A miniature project whose deployment is served."""
@@ -134,6 +137,7 @@ def _run(served: Served, **parameters: object) -> Run:
     run_id = match[1]
     this_run = {"flow_runs": {"id": {"any_": [run_id]}}}
     _wait_for_logs()
+    wait_for(lambda: served.api(f"/flow_runs/{run_id}")["state"]["type"] in FINAL)  # --watch may lose its connection
     record = served.api(f"/flow_runs/{run_id}")
     logs = served.api("/logs/filter", {"logs": {"flow_run_id": {"any_": [run_id]}}, "sort": "TIMESTAMP_ASC"})
     return Run(

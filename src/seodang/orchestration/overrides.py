@@ -38,7 +38,10 @@ def apply_parameters(run: RunParameters, project: Path, paths: Paths) -> dict[st
         _set_data_source(run.data, project, paths)
     if run.overrides:
         apply_overrides(run.overrides, paths.params)
-    load_params(paths.params)
+    try:
+        load_params(paths.params)
+    except ParamsError as error:  # the worktree is gone when its user reads this
+        raise ParamsError(str(error).replace(f"{paths.root}/", "")) from error
     after = _flatten(resolve_params(read_yaml(paths.params)))
     names = sorted(before.keys() | after.keys())
     return {name: (before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)}
