@@ -11,7 +11,7 @@ from typing import Final
 
 from prefect import get_run_logger
 
-from flows import reports
+from flows.escaping import escape_log_line
 from flows.process_guard import guard_process
 from seodang.orchestration.environment import build_environment, parse_log_line
 
@@ -53,7 +53,7 @@ def run_logged(
         for line in process.stdout:
             level, text = parse_log_line(line, level)
             if text.strip():
-                lines.append(reports.escape_log_line(text))
+                lines.append(escape_log_line(text))
                 logger.log(logging.DEBUG if is_quiet else level, "%s", lines[-1])
         code = process.wait()
     return code, list(lines)

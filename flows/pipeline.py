@@ -15,6 +15,7 @@ from prefect.states import Completed
 
 from flows import reports, tables
 from flows.commands import run_dvc
+from flows.escaping import escape_log_line
 from flows.placement import run_training_elsewhere
 from flows.stages import TASKS
 from seodang.errors import SeodangError
@@ -91,12 +92,12 @@ def _log_start(run: Run) -> None:
     logger, worktree = get_run_logger(), run.worktree
     logger.info(_("commit {commit}, worktree {folder}", commit=worktree.revision.commit, folder=worktree.root))
     for name, (old, new) in run.changes.items():
-        logger.info("%s", reports.escape_log_line(f"{name}: {old} -> {new}"))
+        logger.info("%s", escape_log_line(f"{name}: {old} -> {new}"))
     if run.left_out:
         logger.warning(
             _(
                 "uncommitted files are not part of this run: {names}; commit them, or set include_changes",
-                names=reports.escape_log_line(", ".join(run.left_out[:10])),
+                names=escape_log_line(", ".join(run.left_out[:10])),
             )
         )
     if run.resumes:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from flows.escaping import escape_markdown
 from seodang.gate.differences import read_score_difference
 from seodang.gate.verdict import OUTCOME_LABELS, VERDICT_LABELS
 from seodang.i18n import N_, _, get_language
@@ -154,18 +155,6 @@ def format_failure(stage: str, lines: Sequence[str]) -> str:
     message_lines = lines[starts[-1] :] if starts else lines[-_LAST_LINES:]
     relevant_lines = [line for line in message_lines if not (starts and line.startswith("ERROR: failed to reproduce"))]
     return "\n".join([_("stage {stage} failed", stage=stage), *relevant_lines])
-
-
-def escape_log_line(line: str) -> str:
-    """Return a line without "[/", which `prefect deployment run --watch` takes for markup and crashes on."""
-    return line.rstrip().replace("[/", "[ /")
-
-
-def escape_markdown(text: str) -> str:
-    """Return a text on one line that Markdown and HTML show as it is: no links, pictures or tags from data."""
-    plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    escaped = re.sub(r"([\\`*\[\]|~!]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", plain)
-    return escaped.replace("://", ":&#47;&#47;").replace("www.", "www&#46;")
 
 
 def find_stage_exit_code(lines: Iterable[str]) -> int | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from flows.reports import Report, escape_markdown, format_value, render_table
+from flows.escaping import escape_markdown
+from flows.reports import Report, format_value, render_table
 from seodang.gate.differences import read_score_difference
 from seodang.i18n import _
 

@@ -1,9 +1,7 @@
 import re
-from html import escape
 
 import pytest
 from flows import reports
-from markdown_it import MarkdownIt
 
 VALIDATED = {"schema": 1, "rows": 12, "accepted": 10, "quarantined": 2, "by_rule": {"blank_output": 2}}
 PREPARED = {
@@ -127,10 +125,6 @@ def test_stage_exit_code_is_the_commands_not_dvcs():
     assert reports.find_stage_exit_code(["ERROR: Stage 'x' not found inside 'dvc.yaml' file"]) is None
 
 
-def test_a_line_is_logged_without_what_the_watching_terminal_takes_for_markup():
-    assert reports.escape_log_line("read [/data/a.json]  \n") == "read [ /data/a.json]"
-
-
 def test_a_cell_cannot_break_its_table():
     assert reports.render_table(("a", "b"), [("x|y", "1\n2")]).splitlines()[-1] == r"| x\|y | 1 2 |"
 
@@ -171,23 +165,3 @@ def test_a_verdict_is_published_in_korean(monkeypatch):
 @pytest.mark.parametrize(("verdict", "name"), [("reject", "Rejected"), ("inconclusive", "Inconclusive")])
 def test_the_state_of_a_run_that_is_not_promoted_has_the_name_of_its_verdict(verdict, name):
     assert reports.get_state_name({"verdict": verdict}) == name
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "<img src=x onerror=alert(1)>",
-        "[click](javascript:alert(1))",
-        "![pixel](https://tracker.invalid/a.png)",
-        "https://phishing.invalid",
-        "`code` **bold** _it_ ~~gone~~ \\\\",
-    ],
-)
-def test_text_from_data_is_shown_as_it_is(text):
-    html = MarkdownIt("gfm-like", {"linkify": False}).render(reports.escape_markdown(text))
-    assert html == f"<p>{escape(text, quote=False)}</p>\n"
-    assert "://" not in reports.escape_markdown(text)
-
-
-def test_names_with_underscores_stay_readable():
-    assert reports.escape_markdown("blank_output") == "blank_output"

@@ -151,5 +151,6 @@ def _write_dvc_settings(worktree: Worktree) -> None:
         for section, values in project.load_one(level).items():
             settings.setdefault(section, {}).update(values)
     settings.setdefault("cache", {}).setdefault("dir", str(worktree.project / ".dvc" / "cache"))
+    settings.setdefault("core", {})["site_cache_dir"] = str(worktree.folder / "site-cache")  # removed with the run
     with Config(str(worktree.root / ".dvc"), validate=False).edit("local", validate=False) as local:
         local.update({section: values for section, values in settings.items() if values})

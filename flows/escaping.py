@@ -1,0 +1,17 @@
+"""Text from data, in logs and in artifacts: it is shown as it is."""
+
+from __future__ import annotations
+
+import re
+
+
+def escape_log_line(line: str) -> str:
+    """Return a line without "[/", which `prefect deployment run --watch` takes for markup and crashes on."""
+    return line.rstrip().replace("[/", "[ /")
+
+
+def escape_markdown(text: str) -> str:
+    """Return a text on one line that Markdown and HTML show as it is: no links, pictures or tags from data."""
+    plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    escaped = re.sub(r"([\\`*\[\]|~!]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", plain)
+    return escaped.replace("://", ":&#47;&#47;").replace("www.", "www&#46;")

@@ -1,0 +1,29 @@
+from html import escape
+
+import pytest
+from flows import escaping
+from markdown_it import MarkdownIt
+
+
+def test_a_line_is_logged_without_what_the_watching_terminal_takes_for_markup():
+    assert escaping.escape_log_line("read [/data/a.json]  \n") == "read [ /data/a.json]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<img src=x onerror=alert(1)>",
+        "[click](javascript:alert(1))",
+        "![pixel](https://tracker.invalid/a.png)",
+        "https://phishing.invalid",
+        "`code` **bold** _it_ ~~gone~~ \\\\",
+    ],
+)
+def test_text_from_data_is_shown_as_it_is(text):
+    html = MarkdownIt("gfm-like", {"linkify": False}).render(escaping.escape_markdown(text))
+    assert html == f"<p>{escape(text, quote=False)}</p>\n"
+    assert "://" not in escaping.escape_markdown(text)
+
+
+def test_names_with_underscores_stay_readable():
+    assert escaping.escape_markdown("blank_output") == "blank_output"
