@@ -7,6 +7,7 @@ keep what their owner has set.
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -42,17 +43,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Create missing work pools and deploy; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m flows.deploy", description=_("Deploy the flows of prefect.yaml."))
     parser.add_argument("names", nargs="+", metavar="NAME", help=_("Name of deployments, such as local."))
-    parser.add_argument("--project", type=Path, default=Path.cwd(), help=_("Folder with prefect.yaml."))
+    parser.add_argument("--project", type=Path, default=Path(), help=_("Folder with prefect.yaml."))
     options = parser.parse_args(arguments)
+    project = options.project.resolve()
     try:
-        deployments = select_deployments(read_yaml(options.project / "prefect.yaml"), options.names)
+        deployments = select_deployments(read_yaml(project / "prefect.yaml"), options.names)
         create_pools({deployment["work_pool"]["name"] for deployment in deployments})
     except SeodangError as error:
         print(f"seodang: {error}", file=sys.stderr)
         return error.exit_code
     names = [f"--name={_get_flow_name(each)}/{each['name']}" for each in deployments]
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", *names]
-    return subprocess.run(command, cwd=options.project, check=False).returncode
+    environment = {**os.environ, "PWD": str(project)}  # prefect.yaml reads it
+    return subprocess.run(command, cwd=project, env=environment, check=False).returncode
 
 
 def select_deployments(content: dict[str, Any], names: Iterable[str]) -> list[dict[str, Any]]:

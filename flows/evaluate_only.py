@@ -29,7 +29,7 @@ def evaluate_only(run: RunParameters = _DEFAULTS, project: str | None = None) ->
 
     Args:
         run: What to run, and with which parameters.
-        project: Folder with dvc.yaml and params.yaml; None: the folder that this file belongs to.
+        project: Folder with dvc.yaml and params.yaml; None: the working folder, else the one of this file.
 
     Returns:
         The name of the experiment, or a completed state named "DryRun".

@@ -32,7 +32,7 @@ def instruction_tuning(run: PipelineParameters = _DEFAULTS, project: str | None 
 
     Args:
         run: What to run, and with which parameters.
-        project: Folder with dvc.yaml and params.yaml; None: the folder that this file belongs to.
+        project: Folder with dvc.yaml and params.yaml; None: the working folder, else the one of this file.
 
     Returns:
         The tag of the bento or the name of the experiment, or a completed state named "Rejected", "Inconclusive" or

@@ -47,8 +47,13 @@ def name_flow_run() -> str:
 
 
 def find_project(project: str | None) -> Path:
-    """Return the folder of the project: as given, else the one that this file belongs to."""
-    return Path(project).resolve() if project else PROJECT
+    """Return the folder of the project: as given, else the working folder, else the one that this file belongs to.
+
+    A worker changes into the folder that its deployment names, or into its clone.
+    """
+    if project:
+        return Path(project).resolve()
+    return Path.cwd() if (Path.cwd() / "dvc.yaml").is_file() else PROJECT
 
 
 def run_pipeline(

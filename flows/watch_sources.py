@@ -20,7 +20,7 @@ def watch_sources(project: str | None = None, quiet_seconds: float = 60.0) -> li
     """Look at the sources of params.yaml once. Run this on a schedule, such as every 30 seconds.
 
     Args:
-        project: Folder with params.yaml; None: the folder that this file belongs to.
+        project: Folder with params.yaml; None: the working folder, else the one of this file.
         quiet_seconds: The sources must not change for this long before the event, so that many changes are one run.
 
     Returns:
