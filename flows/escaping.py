@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 def escape_log_line(line: str) -> str:
@@ -15,3 +17,11 @@ def escape_markdown(text: str) -> str:
     plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     escaped = re.sub(r"([\\`*\[\]|~!]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", plain)
     return escaped.replace("://", ":&#47;&#47;").replace("www.", "www&#46;")
+
+
+def escape_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of a table artifact; Prefect's page reads the text of a cell as Markdown with HTML."""
+    return [
+        {name: escape_markdown(value) if isinstance(value, str) else value for name, value in row.items()}
+        for row in rows
+    ]

@@ -7,6 +7,7 @@ import base64
 from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
 
 from flows import reports, tables
+from flows.escaping import escape_rows
 from seodang.i18n import _
 from seodang.io.jsonl import read_json
 from seodang.orchestration.loss_chart import draw_loss_chart
@@ -18,7 +19,7 @@ from seodang.training.curves import read_curves
 def publish_sources(paths: Paths) -> None:
     """Publish the rows of each source."""
     rows = tables.build_source_rows(read_json(paths.ingest_report))
-    create_table_artifact(rows, key="sources", description=_("Rows by source"))
+    create_table_artifact(escape_rows(rows), key="sources", description=_("Rows by source"))
 
 
 def publish_validation(paths: Paths) -> None:
@@ -31,7 +32,7 @@ def publish_splits(paths: Paths) -> None:
     preparation = read_json(paths.prepare_report)
     _publish_data_report(paths, preparation)
     funnel = tables.build_funnel_rows(read_json(paths.ingest_report), read_json(paths.validate_report), preparation)
-    create_table_artifact(funnel, key="data-funnel", description=_("Rows from the sources to the splits"))
+    create_table_artifact(escape_rows(funnel), key="data-funnel", description=_("Rows from the sources to the splits"))
 
 
 def _publish_data_report(paths: Paths, preparation: reports.Report | None) -> None:
@@ -51,7 +52,9 @@ def publish_scores(paths: Paths) -> None:
     """Publish the scores per task and language."""
     report = read_json(paths.evaluate_report)
     create_table_artifact(
-        reports.build_score_rows(report), key="score-table", description=reports.render_score_summary(report)
+        escape_rows(reports.build_score_rows(report)),
+        key="score-table",
+        description=reports.render_score_summary(report),
     )
 
 
@@ -60,7 +63,9 @@ def publish_verdict(paths: Paths) -> None:
     verdict = read_json(paths.verdict)
     create_markdown_artifact(reports.render_verdict_report(verdict), key="verdict")
     if rows := tables.build_comparison_rows(verdict):
-        create_table_artifact(rows, key="comparisons", description=_("Comparisons with confidence intervals"))
+        create_table_artifact(
+            escape_rows(rows), key="comparisons", description=_("Comparisons with confidence intervals")
+        )
 
 
 def publish_pages(paths: Paths) -> None:

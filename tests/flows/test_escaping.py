@@ -27,3 +27,10 @@ def test_text_from_data_is_shown_as_it_is(text):
 
 def test_names_with_underscores_stay_readable():
     assert escaping.escape_markdown("blank_output") == "blank_output"
+
+
+def test_cells_of_a_table_are_escaped_and_numbers_stay_numbers():
+    rows = escaping.escape_rows([{"source": "<b>own</b> [x](https://a.invalid)", "rows": 3, "share": "-0.500"}])
+    assert rows == [
+        {"source": r"&lt;b&gt;own&lt;/b&gt; \[x\](https:&#47;&#47;a.invalid)", "rows": 3, "share": "-0.500"}
+    ]

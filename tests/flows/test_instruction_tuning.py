@@ -173,6 +173,7 @@ def test_a_run_publishes_what_its_stages_wrote(promoted):
     funnel = json.loads(promoted.artifacts["data-funnel"]["data"])
     assert [row["count"] for row in funnel] == [13, 12, 10, 8, 2, 0]
     assert funnel[2]["reasons"] == "blank_output 2"
+    assert json.loads(promoted.artifacts["sources"]["data"])[0]["source"] == "&lt;b&gt;own&lt;/b&gt;"
     assert "| blank_output | 2 |" in promoted.artifacts["data-report"]["data"]
     assert "| train | 8 |" in promoted.artifacts["data-report"]["data"]
     assert json.loads(promoted.artifacts["score-table"]["data"])[0]["tuned"] == "1.000"
