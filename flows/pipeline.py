@@ -74,8 +74,7 @@ def run_pipeline(
     with open_run(run, find_project(project), str(flow_run.id)) as opened:
         worktree = opened.worktree
         _log_start(opened)
-        restored = ["pull" if run.share and not run.dry_run else "checkout", "--allow-missing"]
-        run_dvc(restored, worktree.root, keep_open=(worktree.lock,))
+        _restore_outputs(run, worktree)
         if run.dry_run:
             return _publish_plan(opened, stages)
         result = _run_stages(run, stages, worktree) or (finish(worktree) if finish else None)
@@ -91,6 +90,15 @@ def run_pipeline(
             )
         )
         return result or worktree.name
+
+
+def _restore_outputs(run: RunParameters, worktree: Worktree) -> None:
+    """Bring the outputs that dvc.lock names into the worktree, and data that DVC tracks."""
+    keep_open = (worktree.lock,)
+    if run.share and not run.dry_run:
+        run_dvc(["pull", "--allow-missing"], worktree.root, keep_open=keep_open)
+    else:  # without a dvc.lock DVC warns of each output
+        run_dvc(["checkout", "--allow-missing"], worktree.root, keep_open=keep_open, is_quiet=True)
 
 
 def _log_start(run: Run) -> None:
