@@ -59,6 +59,8 @@ class Paths:
     """Judgements by set of test items; tracked by git."""
     champions = ProjectPath(".seodang/champions")
     """Champion weights fetched from DVC, by checksum; safe to delete."""
+    router = ProjectPath(".seodang/router")
+    """Configuration and socket of the router of a canary; safe to delete while it does not run."""
     base = ProjectPath("artifacts/base/model")
     """Base checkpoint: safetensors and tokenizer."""
     base_report = ProjectPath("artifacts/base/report.json")

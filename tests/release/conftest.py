@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from seodang.release.router import PROGRAM, Router, start_router, write_config
+from seodang.release.router import Router, find_program, write_config
 
 RunRouter = Callable[[Path, int, int], AbstractContextManager[tuple[Router, str]]]
 _START_SECONDS = 60
@@ -23,14 +24,16 @@ def run_router(find_free_port: Callable[[], int]) -> RunRouter:
 
     The test is skipped where HAProxy is not installed.
     """
-    if shutil.which(PROGRAM) is None:
+    if shutil.which("haproxy") is None:
         pytest.skip("no HAProxy is installed: apt-get install haproxy")
 
     @contextmanager
     def run_router(folder: Path, reference: int, candidate: int) -> Iterator[tuple[Router, str]]:
         port = find_free_port()
-        write_config(folder, address="127.0.0.1", port=port, reference=reference, candidate=candidate)
-        process = start_router(folder)
+        config = write_config(folder, address="127.0.0.1", port=port, reference=reference, candidate=candidate)
+        with (folder / "haproxy.log").open("wb") as log:
+            command = [find_program(), "-db", "-f", config.name]
+            process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
         url = f"http://127.0.0.1:{port}"
         try:
             _wait_until_answered(f"{url}/readyz", folder)

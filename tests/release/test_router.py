@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from seodang.errors import ReleaseError
-from seodang.release.router import Router, start_router, write_config
+from seodang.release.router import Router, find_program, write_config
 
 
 @contextmanager
@@ -89,4 +89,4 @@ def test_a_router_that_does_not_run_is_an_error_in_korean_too(tmp_path, monkeypa
 def test_a_missing_haproxy_is_an_error_with_the_command_that_installs_it(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ReleaseError, match="apt-get install haproxy"):
-        start_router(tmp_path)
+        find_program()

@@ -21,6 +21,7 @@ from typing import Annotated, Final
 import typer
 
 from seodang.cli import (
+    canary,
     chat,
     check,
     compare,
@@ -55,6 +56,7 @@ from seodang.io.os_errors import describe_os_error, is_disk_full_error
 _GROUPS: Final[tuple[list[str], ...]] = (
     [],
     ["registry"],
+    ["canary"],
     ["profile"],
     ["config"],
     ["export"],
@@ -207,6 +209,7 @@ def create_app() -> typer.Typer:
         study.study
     )
     app.add_typer(registry.create_app(), name="registry")
+    app.add_typer(canary.create_app(), name="canary")
     app.add_typer(profile.create_app(), name="profile")
     app.add_typer(config.create_app(), name="config")
     app.add_typer(export.create_app(), name="export")

@@ -46,7 +46,7 @@ def serve(
         SeodangError: If the port cannot be used, the host needs keys, or a model is not on this machine.
     """
     _check_host(host)
-    _check_address(host, port)
+    check_address(host, port)
     paths = Paths(Path.cwd())
     _name_models(paths, adapter or [], base=base)
     tag = _find_bento(paths, packaged=packaged)
@@ -78,7 +78,7 @@ def _check_host(host: str) -> None:
         )
 
 
-def _check_address(host: str, port: int) -> None:
+def check_address(host: str, port: int) -> None:
     """Raise an error if the service could not listen; BentoML would show a traceback after it has loaded."""
     try:
         family, kind, protocol, _name, address = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)[0]

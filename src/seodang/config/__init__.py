@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 
 from pydantic import model_validator
 
+from seodang.config.canary import CanaryParams, ScoreLimitParams
 from seodang.config.evaluate import EvaluateParams
 from seodang.config.expectations import ExpectationsParams
 from seodang.config.export import ExportParams, GgufExportParams
@@ -27,6 +28,7 @@ from seodang.config.train import TrainParams
 from seodang.i18n import _
 
 __all__ = [
+    "CanaryParams",
     "DecontaminationParams",
     "DeduplicationParams",
     "DefaultRuleParams",
@@ -48,6 +50,7 @@ __all__ = [
     "PromptFormat",
     "PromptParams",
     "RuleParams",
+    "ScoreLimitParams",
     "ScoreRulesParams",
     "ScratchParams",
     "Section",
@@ -61,7 +64,7 @@ __all__ = [
 class Params(Section):
     """All of params.yaml."""
 
-    OPTIONAL_SECTIONS: ClassVar = frozenset({"export"})
+    OPTIONAL_SECTIONS: ClassVar = frozenset({"canary", "export"})
     """Sections that no stage reads: DVC does not look for them, and params.yaml may leave them out."""
 
     model: ModelParams
@@ -74,6 +77,7 @@ class Params(Section):
     gate: GateParams
     package: PackageParams
     export: ExportParams
+    canary: CanaryParams
 
     @model_validator(mode="after")
     def _check_token_limit(self) -> Self:

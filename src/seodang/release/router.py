@@ -10,7 +10,6 @@ import csv
 import os
 import shutil
 import socket
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -21,7 +20,7 @@ from seodang.io.atomic import write_atomically
 
 Arm = Literal["reference", "candidate"]
 ARMS: Final[tuple[Arm, Arm]] = ("reference", "candidate")
-PROGRAM: Final = "haproxy"
+_PROGRAM: Final = "haproxy"
 _CONFIG: Final = "haproxy.cfg"
 _SOCKET: Final = "haproxy.sock"
 _BACKEND: Final = "models"
@@ -147,17 +146,16 @@ def write_config(folder: Path, *, address: str, port: int, reference: int, candi
     return file
 
 
-def start_router(folder: Path) -> subprocess.Popen[bytes]:
-    """Start HAProxy with the configuration of a folder; its messages go to haproxy.log.
+def find_program() -> str:
+    """Return the path of HAProxy.
 
     Raises:
-        ReleaseError: If HAProxy is not installed.
+        ReleaseError: If it is not installed.
     """
-    program = shutil.which(PROGRAM)
+    program = shutil.which(_PROGRAM)
     if program is None:
         raise ReleaseError(_("a canary needs HAProxy: apt-get install haproxy"))
-    with (folder / "haproxy.log").open("ab") as log:
-        return subprocess.Popen([program, "-db", "-f", _CONFIG], cwd=folder, stdout=log, stderr=log)
+    return program
 
 
 def _count_responses(row: dict[str, str]) -> ResponseCounts:

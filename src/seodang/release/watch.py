@@ -1,82 +1,171 @@
-"""Watch a candidate in service, and end its canary once: roll back when it is worse, or keep it."""
+"""Watch a candidate in service and end its canary once: roll back if it is worse, keep it if it is not."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from pathlib import Path
+from typing import Final, Literal, Protocol
+
+from filelock import FileLock, Timeout
 
 from seodang.canary.decision import CanaryDecision, ScoreComparison, ScoreSummary, decide, summarize_score
-from seodang.release.online_scores import SCORES, Counters, Tally
+from seodang.config.canary import CanaryParams
+from seodang.errors import ReleaseError
+from seodang.i18n import _
+from seodang.release.online_scores import ANSWERED, Counters, Tally
 from seodang.release.router import ARMS, Arm
 
+Outcome = Literal["kept", "rolled_back", "undecided"]
 ReadCounters = Callable[[Arm], Counters]
 """Reads the counters of one arm."""
-_SHOWN_DIGITS: Final = 3
+_LARGEST_LOG: Final = 700.0  # of a float
+_LOOKS_DOWN: Final = 3  # in a row, after which a candidate that fails its health checks is rolled back
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreLimits:
-    """What a candidate may lose in one score."""
+class Traffic(Protocol):
+    """What a watch needs of a router."""
 
-    margin: float
-    """Drop that is still acceptable; 0 to 1."""
-    tolerance: float
-    """Drop below which the candidate is kept; above the margin, at most 1."""
+    def set_share(self, share: float) -> None:
+        """Send a share of new requests to the candidate."""
+        ...
+
+    def is_up(self, arm: Arm) -> bool:
+        """Return whether the health checks of a server succeed."""
+        ...
 
 
 @dataclass(slots=True)
-class CanaryWatch:
-    """Compares two versions since the first look. Give the share of requests before it, and leave it as it is."""
+class Comparison:
+    """Compares two versions since the first look; the share of requests stays as it is."""
 
-    limits: Mapping[str, ScoreLimits]
-    """Of the scores that are compared."""
-    alpha: float
-    """Probability of a false rollback, however often one looks."""
+    params: CanaryParams
     tallies: dict[Arm, Tally] = field(default_factory=lambda: {arm: Tally() for arm in ARMS})
 
     def look(self, read: ReadCounters) -> CanaryDecision:
         """Read the counters of both arms and return the decision."""
         for arm in ARMS:
             self.tallies[arm].add(read(arm))
-        return decide(self._build_comparisons(), self.alpha)
+        return decide(self._build_scores(), self.params.alpha)
+
+    def count_requests(self) -> int:
+        """Return the requests that the candidate has received."""
+        return int(self.tallies["candidate"].get_observations(ANSWERED).compute_number())
 
     def summarize(self) -> list[ScoreSummary]:
         """Return the scores that both arms have, with intervals."""
-        return [
-            summarize_score(each, self.alpha)
-            for each in self._build_comparisons()
-            if each.reference.compute_number() and each.candidate.compute_number()
-        ]
+        scores = self._build_scores()
+        has_both = (all(arm.compute_number() for arm in (each.reference, each.candidate)) for each in scores)
+        return [summarize_score(each, self.params.alpha) for each, both in zip(scores, has_both, strict=True) if both]
 
-    def _build_comparisons(self) -> list[ScoreComparison]:
+    def _build_scores(self) -> list[ScoreComparison]:
         return [
             ScoreComparison(
                 name=name,
                 reference=self.tallies["reference"].get_observations(name),
                 candidate=self.tallies["candidate"].get_observations(name),
-                margin=self.limits[name].margin,
-                tolerance=self.limits[name].tolerance,
+                margin=limit.margin,
+                tolerance=limit.tolerance,
             )
-            for name in SCORES
-            if name in self.limits
+            for name, limit in self.params.scores.list_limits().items()
         ]
 
 
-def format_reason(decision: CanaryDecision, summaries: list[ScoreSummary]) -> str:
-    """Return why a candidate is rolled back, for the registry: English, because git stores it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryEnd:
+    """How a canary ended."""
 
-    It names the score with most evidence, its means, and the confidence sequence of their difference.
+    outcome: Outcome
+    reason: str
+    """English, because the registry stores it in git."""
+    scores: list[ScoreSummary]
+
+
+def watch_canary(
+    traffic: Traffic,
+    read: ReadCounters,
+    params: CanaryParams,
+    roll_back: Callable[[str], None],
+    report: Callable[[int, float], None] = lambda _requests, _evidence: None,
+) -> CanaryEnd:
+    """Give the candidate its share, look until there is a verdict, and return how the canary ended.
+
+    A worse candidate, or one that is down, first loses its share, so that the old version answers from the next request
+    on; then `roll_back` is called, once. If anything fails or interrupts this function, the candidate loses its share.
+
+    Args:
+        traffic: The router.
+        read: Reads the counters of an arm.
+        params: Share, limits and times.
+        roll_back: Records the rollback with its reason.
+        report: Gets the requests of the candidate and the evidence that it is worse, at each look.
     """
+    comparison, looks_down = Comparison(params), 0
+    try:
+        comparison.look(read)  # marks the beginning
+        traffic.set_share(params.share)
+        while True:
+            time.sleep(params.look_seconds)
+            decision = comparison.look(read)
+            report(comparison.count_requests(), compute_evidence(decision))
+            looks_down = 0 if traffic.is_up("candidate") else looks_down + 1
+            if decision.verdict == "not_worse":
+                traffic.set_share(1.0)
+                return _end("kept", "canary: no score is worse", comparison)
+            if decision.verdict == "worse" or looks_down == _LOOKS_DOWN:
+                break
+            if comparison.count_requests() >= params.max_requests:
+                traffic.set_share(0.0)
+                return _end("undecided", f"canary: undecided after {comparison.count_requests()} requests", comparison)
+    except BaseException:
+        traffic.set_share(0.0)
+        raise
+    traffic.set_share(0.0)
+    is_worse = decision.verdict == "worse"
+    reason = format_reason(decision, comparison.summarize()) if is_worse else "canary: its health checks fail"
+    roll_back(reason)
+    return _end("rolled_back", reason, comparison)
+
+
+@contextmanager
+def hold_watch(folder: Path) -> Iterator[None]:
+    """Allow one watch of a router at a time: two would roll back twice, and set the share against each other.
+
+    Args:
+        folder: Of the router.
+
+    Raises:
+        ReleaseError: If another process watches.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / "watch.lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise ReleaseError(_("another seodang canary watch is running in this project; wait until it ends")) from error
+
+
+def _end(outcome: Outcome, reason: str, comparison: Comparison) -> CanaryEnd:
+    return CanaryEnd(outcome=outcome, reason=reason, scores=comparison.summarize())
+
+
+def format_reason(decision: CanaryDecision, scores: list[ScoreSummary]) -> str:
+    """Return why a candidate is worse: the score with most evidence, its means, and the bounds of their difference."""
     name = next(iter(decision.log_evidence_by_score))
-    evidence = f"evidence {math.exp(min(decision.log_evidence, 700.0)):.3g}"
-    for each in summaries:
+    evidence = f"evidence {compute_evidence(decision):.3g}"
+    for each in scores:
         if each.name == name:
             difference = each.candidate_mean - each.reference_mean
             return (
-                f"canary: {name} {each.reference_mean:.{_SHOWN_DIGITS}f} -> {each.candidate_mean:.{_SHOWN_DIGITS}f}, "
-                f"{difference:+.{_SHOWN_DIGITS}f} [{each.low:+.{_SHOWN_DIGITS}f}, {each.high:+.{_SHOWN_DIGITS}f}] "
-                f"after {each.candidate_number} requests, {evidence}"
+                f"canary: {name} {each.reference_mean:.3f} -> {each.candidate_mean:.3f}, {difference:+.3f} "
+                f"[{each.low:+.3f}, {each.high:+.3f}] after {each.candidate_number} requests, {evidence}"
             )
     return f"canary: {name}, {evidence}"
+
+
+def compute_evidence(decision: CanaryDecision) -> float:
+    """Return the evidence that the candidate is worse; from 1 / alpha on it is."""
+    return math.exp(min(decision.log_evidence, _LARGEST_LOG))

@@ -1,0 +1,139 @@
+"""`seodang canary route | watch`: a new version answers a share of the requests, and is rolled back if it is worse."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from seodang.cli.chat import KEY_VARIABLE
+from seodang.cli.serve import check_address
+from seodang.cli.terminal import print_lines, print_table
+from seodang.i18n import _
+from seodang.paths import Paths
+
+if TYPE_CHECKING:
+    from seodang.canary.decision import ScoreSummary
+    from seodang.release.online_scores import Counters
+    from seodang.release.router import Arm
+    from seodang.release.watch import Outcome
+
+logger = logging.getLogger(__name__)
+_HOST: Final = "127.0.0.1"
+_EXIT_CODES: Final = {"kept": 0, "rolled_back": 3, "undecided": 4}
+OldPort = Annotated[int, typer.Option(min=1, max=65535, help=_("Port of the service that answers today."))]
+NewPort = Annotated[int, typer.Option(min=1, max=65535, help=_("Port of the service with the new version."))]
+
+
+def create_app() -> typer.Typer:
+    """Return the group of commands."""
+    app = typer.Typer(help=_("Let a new version answer a share of the requests, and roll back if it is worse."))
+    app.command("route", help=_("Run the router (HAProxy) until interrupted; the old version answers everything."))(
+        route
+    )
+    app.command("watch", help=_("Give the new version its share until there is a verdict (exit code 0, 3 or 4)."))(
+        watch
+    )
+    return app
+
+
+def route(
+    old: OldPort,
+    new: NewPort,
+    port: Annotated[int, typer.Option(min=1, max=65535, help=_("Port that clients connect to."))] = 3000,
+) -> int:
+    """Run HAProxy in the foreground.
+
+    Raises:
+        SeodangError: If HAProxy is not installed or the port cannot be used; exit code 2.
+    """
+    from seodang.release.router import find_program, write_config
+
+    program = find_program()
+    check_address(_HOST, port)
+    folder = Paths(Path.cwd()).router
+    config = write_config(folder, address=_HOST, port=port, reference=old, candidate=new)
+    print_lines(
+        [_("requests to http://{host}:{port} go to port {old} (Ctrl-C to stop)", host=_HOST, port=port, old=old)]
+    )
+    os.chdir(folder)
+    os.execv(program, [program, "-db", "-f", config.name])
+
+
+def watch(old: OldPort, new: NewPort) -> int:
+    """Watch the new version until there is a verdict; Ctrl-C gives everything back to the old one.
+
+    Raises:
+        SeodangError: If a service or the router does not answer, or the registry has other versions; exit code 2 or 75.
+    """
+    from seodang.config.load import load_params
+    from seodang.release.online_scores import read_counters
+    from seodang.release.router import Router
+    from seodang.release.versions import RunningService, check_champion, roll_back_champion
+    from seodang.release.watch import hold_watch, watch_canary
+
+    paths, key = Paths(Path.cwd()), os.environ.get(KEY_VARIABLE, "")
+    params, router = load_params(paths.params).canary, Router(paths.router)
+    services: dict[Arm, RunningService] = {"reference": RunningService(old, key), "candidate": RunningService(new, key)}
+    reference, candidate = (service.ask_version() for service in services.values())
+    version = check_champion(paths, reference, candidate)
+    print_lines(
+        [
+            _(
+                "{candidate} gets {share:.0%} of the requests of {reference}",
+                candidate=candidate,
+                share=params.share,
+                reference=reference,
+            )
+        ]
+    )
+
+    def read(arm: Arm) -> Counters:
+        return read_counters(services[arm].read_metrics(), router.count_responses()[arm], params.fast_seconds)
+
+    def roll_back(reason: str) -> None:
+        print_lines([_("rollback to {version}: {reason}", version=version, reason=reason)])
+        roll_back_champion(paths, version, reason)
+
+    def report(requests: int, evidence: float) -> None:
+        logger.info(
+            _(
+                "requests of the new version: {requests}; evidence that it is worse: {evidence:.3g} of {limit:g}",
+                requests=requests,
+                evidence=evidence,
+                limit=1 / params.alpha,
+            )
+        )
+
+    with hold_watch(paths.router):
+        end = watch_canary(router, read, params, roll_back, report)
+    _print_scores(end.scores)
+    print_lines([_describe_outcome(end.outcome)])
+    return _EXIT_CODES[end.outcome]
+
+
+def _describe_outcome(outcome: Outcome) -> str:
+    if outcome == "kept":
+        return _("kept: the new version answers all requests")
+    if outcome == "rolled_back":
+        return _("rolled back: the old version answers all requests")
+    return _("undecided: the old version answers all requests, and the registry has not changed")
+
+
+def _print_scores(scores: list[ScoreSummary]) -> None:
+    """Print the scores of both versions."""
+    headings = [_("score"), _("old"), _("new"), _("difference"), _("requests")]
+    rows = [
+        [
+            each.name,
+            f"{each.reference_mean:.3f}",
+            f"{each.candidate_mean:.3f}",
+            f"{each.candidate_mean - each.reference_mean:+.3f} [{each.low:+.3f}, {each.high:+.3f}]",
+            f"{each.reference_number} / {each.candidate_number}",
+        ]
+        for each in scores
+    ]
+    print_table(headings, rows)

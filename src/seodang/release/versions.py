@@ -1,0 +1,102 @@
+"""The versions that services answer with, asked of the running services, and their place in the registry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import requests
+
+from seodang.errors import ReleaseError, ServiceUnreachable
+from seodang.i18n import _
+from seodang.paths import Paths
+from seodang.registry.champion import read_champion_file
+from seodang.registry.history import read_history
+from seodang.registry.promotion import rollback
+
+_TIMEOUT: Final = 10.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class RunningService:
+    """A service on this machine."""
+
+    port: int
+    key: str = ""
+    """Of its API; empty for none."""
+
+    def ask_version(self) -> str:
+        """Return the tag of the packaged model that the service answers with.
+
+        Raises:
+            ServiceUnreachable: If it does not answer; exit code 75.
+            ReleaseError: If it refuses the key, or is no such service.
+        """
+        try:
+            response = self._get("/v1/models")
+            response.raise_for_status()
+            return str(response.json()["data"][0]["id"])
+        except (requests.ConnectionError, requests.Timeout) as error:
+            raise ServiceUnreachable(_("no service answers on port {port}", port=self.port)) from error
+        except (requests.RequestException, ValueError, KeyError, IndexError) as error:
+            raise ReleaseError(
+                _("the service on port {port} does not list its models: {error}", port=self.port, error=error)
+            ) from error
+
+    def read_metrics(self) -> str:
+        """Return its metrics; "" if it does not answer, which the router counts."""
+        try:
+            response = self._get("/metrics")
+            return response.text if response.ok else ""
+        except requests.RequestException:
+            return ""
+
+    def _get(self, path: str) -> requests.Response:
+        with requests.Session() as session:
+            session.trust_env = False  # a proxy cannot reach this machine's loopback
+            headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+            return session.get(f"http://127.0.0.1:{self.port}{path}", headers=headers, timeout=_TIMEOUT)
+
+
+def check_champion(paths: Paths, reference: str, candidate: str) -> str:
+    """Return the registered version of the reference; the candidate must be champion, so that a rollback undoes it.
+
+    Args:
+        paths: Of the project.
+        reference: Tag of the model that answers today.
+        candidate: Tag of the new one.
+
+    Raises:
+        ReleaseError: If the registry has other versions.
+    """
+    champion = read_champion_file(paths.champion).champion
+    if champion is None or champion.model_tag != candidate:
+        raise ReleaseError(
+            _(
+                "the new service answers with {candidate}, and the champion is {champion}; promote it first, then"
+                " serve the champion: seodang registry promote",
+                candidate=candidate,
+                champion=champion.model_tag if champion else _("none"),
+            )
+        )
+    versions = [event.version for event in read_history(paths.history) if event.model_tag == reference]
+    if not versions or reference == candidate:
+        raise ReleaseError(
+            _(
+                "the old service answers with {reference}, which is no earlier version of the registry; serve one:"
+                " seodang registry list",
+                reference=reference,
+            )
+        )
+    return versions[-1]
+
+
+def roll_back_champion(paths: Paths, version: str, reason: str) -> None:
+    """Make a version champion again with a reason; nothing changes if it is champion already.
+
+    Raises:
+        SeodangError: If the registry refuses.
+    """
+    champion = read_champion_file(paths.champion).champion
+    if champion is None or champion.version != version:
+        rollback(paths, reason, version)
