@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -17,9 +19,9 @@ from seodang.paths import Paths
 
 if TYPE_CHECKING:
     from seodang.canary.decision import ScoreSummary
-    from seodang.release.online_scores import Counters
-    from seodang.release.router import Arm
-    from seodang.release.watch import Outcome
+    from seodang.release.router import Arm, Router
+    from seodang.release.versions import RunningService
+    from seodang.release.watch import Outcome, ReadCounters
 
 logger = logging.getLogger(__name__)
 _HOST: Final = "127.0.0.1"
@@ -70,7 +72,6 @@ def watch(old: OldPort, new: NewPort) -> int:
         SeodangError: If a service or the router does not answer, or the registry has other versions; exit code 2 or 75.
     """
     from seodang.config.load import load_params
-    from seodang.release.online_scores import read_counters
     from seodang.release.router import Router
     from seodang.release.versions import RunningService, check_champion, roll_back_champion
     from seodang.release.watch import hold_watch, watch_canary
@@ -80,39 +81,45 @@ def watch(old: OldPort, new: NewPort) -> int:
     services: dict[Arm, RunningService] = {"reference": RunningService(old, key), "candidate": RunningService(new, key)}
     reference, candidate = (service.ask_version() for service in services.values())
     version = check_champion(paths, reference, candidate)
-    print_lines(
-        [
-            _(
-                "{candidate} gets {share:.0%} of the requests of {reference}",
-                candidate=candidate,
-                share=params.share,
-                reference=reference,
-            )
-        ]
-    )
-
-    def read(arm: Arm) -> Counters:
-        return read_counters(services[arm].read_metrics(), router.count_responses()[arm], params.fast_seconds)
+    print_lines([_describe_start(reference, candidate, params.share)])
 
     def roll_back(reason: str) -> None:
         print_lines([_("rollback to {version}: {reason}", version=version, reason=reason)])
         roll_back_champion(paths, version, reason)
 
-    def report(requests: int, evidence: float) -> None:
-        logger.info(
-            _(
-                "requests of the new version: {requests}; evidence that it is worse: {evidence:.3g} of {limit:g}",
-                requests=requests,
-                evidence=evidence,
-                limit=1 / params.alpha,
-            )
-        )
-
     with hold_watch(paths.router):
-        end = watch_canary(router, read, params, roll_back, report)
+        read = _build_reader(router, services, params.fast_seconds)
+        end = watch_canary(router, read, params, roll_back, partial(_report, 1 / params.alpha))
     _print_scores(end.scores)
     print_lines([_describe_outcome(end.outcome)])
     return _EXIT_CODES[end.outcome]
+
+
+def _build_reader(router: Router, services: Mapping[Arm, RunningService], seconds: float) -> ReadCounters:
+    """Return the function that reads the counters of a version from its service and from the router."""
+    from seodang.release.online_scores import read_counters
+
+    return lambda arm: read_counters(services[arm].read_metrics(), router.count_responses()[arm], seconds)
+
+
+def _report(limit: float, requests: int, evidence: float) -> None:
+    logger.info(
+        _(
+            "requests of the new version: {requests}; evidence that it is worse: {evidence:.3g} of {limit:g}",
+            requests=requests,
+            evidence=evidence,
+            limit=limit,
+        )
+    )
+
+
+def _describe_start(reference: str, candidate: str, share: float) -> str:
+    return _(
+        "{candidate} gets {share:.0%} of the requests of {reference}",
+        candidate=candidate,
+        share=share,
+        reference=reference,
+    )
 
 
 def _describe_outcome(outcome: Outcome) -> str:
