@@ -3,9 +3,9 @@
     python benchmarks/canary.py [--runs 1000] [--requests 5000] [--seed 1]
 
 A request goes to the candidate with the probability of its share, and has five scores: no error, fast, complete, valid
-format, correct answer. All runs look after every single request, the hardest case for a test. Equal arms differ by
-nothing (margin 0, where a false rollback is likeliest). For comparison, z is the usual test of two proportions
-(z > 1.64) for the correct answers alone, at the same looks. In drifting traffic, the correct answers of both arms swing
+format, correct answer. All runs look after every single request, the hardest case for a test. Equal versions differ by
+nothing (margin 0, where a false rollback is likeliest). For comparison, z is the usual test of two proportions (z >
+1.64) for the correct answers alone, at the same looks. In drifting traffic, the correct answers of both versions swing
 by 10 points up and down with a period of 1,000 requests. A worse candidate has 10 points fewer in one score, and an
 acceptable drop (margin) of one point.
 """
@@ -32,7 +32,7 @@ _THRESHOLD = math.log(1 / ALPHA)
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What differs between the arms."""
+    """What differs between the versions."""
 
     name: str
     share: float
@@ -43,16 +43,16 @@ class Scenario:
 
 @dataclass(slots=True)
 class Counts:
-    """Requests and successes of all runs, by arm (0 is the reference)."""
+    """Requests and successes of all runs, by version (0 is the reference)."""
 
     number: Floats
     """Shape (2, runs)."""
     successes: Floats
     """Shape (scores, 2, runs)."""
 
-    def get_arm(self, score: int, arm: int, runs: Runs) -> Observations:
-        """Return one score of one arm, for some of the runs."""
-        return build_rate(self.successes[score, arm, runs], self.number[arm, runs])
+    def get_observations(self, score: int, version: int, runs: Runs) -> Observations:
+        """Return one score of one version, for some of the runs."""
+        return build_rate(self.successes[score, version, runs], self.number[version, runs])
 
 
 def simulate(scenario: Scenario, runs: int, requests: int, seed: int) -> tuple[Floats, Floats, float]:
@@ -66,12 +66,12 @@ def simulate(scenario: Scenario, runs: int, requests: int, seed: int) -> tuple[F
     rates = np.array([[rate, rate - scenario.drops.get(name, 0.0)] for name, rate in SCORES.items()])
     row = np.arange(runs)
     for request in range(1, requests + 1):
-        arm = (rng.random(runs) < scenario.share).astype(int)
+        version = (rng.random(runs) < scenario.share).astype(int)
         now = rates.copy()
         now[-1] += scenario.swing * math.sin(2 * math.pi * request / PERIOD)
-        counts.number[arm, row] += 1
+        counts.number[version, row] += 1
         for score in range(len(SCORES)):
-            counts.successes[score, arm, row] += rng.random(runs) < now[score, arm]
+            counts.successes[score, version, row] += rng.random(runs) < now[score, version]
         open_runs = row[np.isinf(found)]
         if not len(open_runs):
             break
@@ -93,13 +93,13 @@ def find_worse(counts: Counts, runs: NDArray[np.intp], margin: float) -> NDArray
         return runs
     bounds = []
     for score in range(len(SCORES)):
-        arms = counts.get_arm(score, 0, runs), counts.get_arm(score, 1, runs)
-        bounds.append(compute_log_product(*arms, margin, _estimate_mean(counts, score, runs, margin)))
+        versions = counts.get_observations(score, 0, runs), counts.get_observations(score, 1, runs)
+        bounds.append(compute_log_product(*versions, margin, _estimate_mean(counts, score, runs, margin)))
     near = runs[_average(bounds) >= _THRESHOLD]
     if not len(near):
         return near
     exact = [
-        compute_log_evidence(counts.get_arm(score, 0, near), counts.get_arm(score, 1, near), margin)
+        compute_log_evidence(counts.get_observations(score, 0, near), counts.get_observations(score, 1, near), margin)
         for score in range(len(SCORES))
     ]
     return np.asarray(near[_average(exact) >= _THRESHOLD])
@@ -112,15 +112,15 @@ def _estimate_mean(counts: Counts, score: int, runs: NDArray[np.intp], margin: f
 
 
 def _bound_cheaply(counts: Counts, score: int, runs: NDArray[np.intp], margin: float) -> Floats:
-    """Return the logarithm of the likelihood ratio of both arms, of which no bet can win more."""
+    """Return the logarithm of the likelihood ratio of both versions, of which no bet can win more."""
     number, successes = counts.number[:, runs], counts.successes[score][:, runs]
     mean = _estimate_mean(counts, score, runs, margin)
     total = np.zeros(len(runs))
-    for arm, (null, sign) in enumerate(((mean, 1), (np.maximum(mean - margin, 0.0), -1))):
-        rate = successes[arm] / np.maximum(number[arm], 1)
-        failures = number[arm] - successes[arm]
+    for version, (null, sign) in enumerate(((mean, 1), (np.maximum(mean - margin, 0.0), -1))):
+        rate = successes[version] / np.maximum(number[version], 1)
+        failures = number[version] - successes[version]
         with np.errstate(divide="ignore", invalid="ignore"):
-            gain = xlogy(successes[arm], rate / null) + xlogy(failures, (1 - rate) / (1 - null))
+            gain = xlogy(successes[version], rate / null) + xlogy(failures, (1 - rate) / (1 - null))
         total += np.where((rate - null) * sign > 0, gain, 0.0)
     return total
 
@@ -130,7 +130,7 @@ def _average(logs: list[Floats]) -> Floats:
 
 
 def compute_z(counts: Counts) -> Floats:
-    """Return the statistic of the usual test of two proportions for the last score, from 30 observations per arm on."""
+    """Return the statistic of the test of two proportions for the last score; 0 below 30 observations per version."""
     number, successes = counts.number, counts.successes[-1]
     pooled = successes.sum(0) / number.sum(0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -141,12 +141,14 @@ def compute_z(counts: Counts) -> Floats:
 
 def is_not_worse(counts: Counts, run: np.intp) -> bool:
     """Return whether each score of a run has evidence that its drop is below the tolerance."""
-    pairs = [(counts.get_arm(score, 1, run), counts.get_arm(score, 0, run)) for score in range(len(SCORES))]
+    pairs = [
+        (counts.get_observations(score, 1, run), counts.get_observations(score, 0, run)) for score in range(len(SCORES))
+    ]
     return all(compute_log_evidence(candidate, reference, -TOLERANCE) >= _THRESHOLD for candidate, reference in pairs)
 
 
 def list_scenarios() -> list[Scenario]:
-    """Return equal arms, then worse candidates."""
+    """Return equal versions, then worse candidates."""
     shares = (0.1, 0.25, 0.5)
     equal = [Scenario("equal", share) for share in shares]
     drifting = [Scenario("equal, drifting traffic", 0.25, swing=SWING)]

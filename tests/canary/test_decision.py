@@ -1,4 +1,4 @@
-"""Verdicts about a candidate from the scores of both arms."""
+"""Verdicts about a candidate from the scores of both versions."""
 
 import math
 

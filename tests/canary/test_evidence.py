@@ -21,7 +21,7 @@ COUNTS = st.integers(0, 400).flatmap(lambda number: st.tuples(st.integers(0, num
 
 
 def compute_grid(first, second, margin):
-    """Return the evidence for all numbers of successes of both arms; shape (first + 1, second + 1)."""
+    """Return the evidence for all numbers of successes of both versions; shape (first + 1, second + 1)."""
     reference = build_rate(np.arange(first + 1.0)[:, None], np.full((first + 1, 1), float(first)))
     candidate = build_rate(np.arange(second + 1.0)[None, :], np.full((1, second + 1), float(second)))
     return np.exp(compute_log_evidence(reference, candidate, margin))
@@ -61,30 +61,30 @@ def test_means_of_a_bounded_value_have_an_expectation_of_at_most_one():
     values, weights = np.array([0.0, 0.25, 1.0]), np.array([0.2, 0.5, 0.3])
     counts = np.array([c for c in product(range(7), repeat=3) if sum(c) == 6], float)
     probability = stats.multinomial.pmf(counts, 6, weights)
-    arms = Observations(values, counts[:, None, :]), Observations(values, counts[None, :, :])
-    assert (np.exp(compute_log_evidence(*arms, 0.0)) * np.outer(probability, probability)).sum() <= 1 + 1e-9
+    versions = Observations(values, counts[:, None, :]), Observations(values, counts[None, :, :])
+    assert (np.exp(compute_log_evidence(*versions, 0.0)) * np.outer(probability, probability)).sum() <= 1 + 1e-9
 
 
 @settings(max_examples=30, deadline=None)
 @given(COUNTS, COUNTS, st.floats(-0.3, 0.3), st.floats(0, 1))
 def test_no_mean_gives_less_wealth_than_the_evidence(reference, candidate, margin, part):
-    arms = build_rate(*reference), build_rate(*candidate)
+    versions = build_rate(*reference), build_rate(*candidate)
     mean = np.asarray(part * min(1.0, 1.0 + margin))
-    assert compute_log_evidence(*arms, margin) <= compute_log_product(*arms, margin, mean) + 1e-6
+    assert compute_log_evidence(*versions, margin) <= compute_log_product(*versions, margin, mean) + 1e-6
 
 
 @settings(max_examples=25, deadline=None)
 @given(COUNTS, COUNTS, st.floats(-0.3, 0.3), st.floats(0, 0.2))
 def test_a_larger_margin_needs_more_evidence(reference, candidate, margin, more):
-    arms = build_rate(*reference), build_rate(*candidate)
-    assert compute_log_evidence(*arms, margin + more) <= compute_log_evidence(*arms, margin) + 1e-6
+    versions = build_rate(*reference), build_rate(*candidate)
+    assert compute_log_evidence(*versions, margin + more) <= compute_log_evidence(*versions, margin) + 1e-6
 
 
 @settings(max_examples=25, deadline=None)
 @given(COUNTS, COUNTS)
 def test_both_directions_are_never_evident_at_once(first, second):
-    arms = build_rate(*first), build_rate(*second)
-    assert min(compute_log_evidence(*arms, 0.0), compute_log_evidence(*arms[::-1], 0.0)) <= 1e-9
+    versions = build_rate(*first), build_rate(*second)
+    assert min(compute_log_evidence(*versions, 0.0), compute_log_evidence(*versions[::-1], 0.0)) <= 1e-9
 
 
 @pytest.mark.parametrize(("first", "second"), [((90, 100), (6, 10)), ((0, 30), (30, 30)), ((999, 1000), (199, 200))])

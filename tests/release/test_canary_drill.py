@@ -80,7 +80,7 @@ def test_the_old_version_answers_again_after_its_canary_got_worse(
             scores = {"answered": LIMIT, "fast": None, "stopped": LIMIT}
             end = watch_canary(
                 router,
-                lambda arm: read_counters(services[arm].read_metrics(), router.count_responses()[arm], 600.0),
+                lambda role: read_counters(services[role].read_metrics(), router.count_responses()[role], 600.0),
                 CanaryParams.model_validate({**PARAMS, "scores": scores}),
                 lambda reason: rolled_back.append((reason, time.monotonic())),
             )

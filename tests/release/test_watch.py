@@ -28,7 +28,7 @@ class FakeTraffic:
     def set_share(self, share):
         self.shares.append(share)
 
-    def is_up(self, arm):
+    def is_up(self, role):
         self.looks += 1
         return self.looks <= self.looks_up
 
@@ -37,10 +37,10 @@ def grow(reference, candidate):
     """Return a reader of counters that grow by (good, all) at each look."""
     steps, looks = {"reference": reference, "candidate": candidate}, {"reference": 0, "candidate": 0}
 
-    def read(arm):
-        looks[arm] += 1
-        good, number = steps[arm]
-        return {"answered.good": good * looks[arm], "answered.all": number * looks[arm]}
+    def read(role):
+        looks[role] += 1
+        good, number = steps[role]
+        return {"answered.good": good * looks[role], "answered.all": number * looks[role]}
 
     return read
 

@@ -1,4 +1,4 @@
-"""Decide about a candidate that answers a share of the requests. Pure: the scores of both arms in, a decision out."""
+"""Decide about a candidate that answers a share of the requests. Pure: scores of both versions in, a decision out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Verdict = Literal["worse", "not_worse", "undecided"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreComparison:
-    """One score of both arms; more is better."""
+    """One score of both versions; more is better."""
 
     name: str
     reference: Observations
@@ -88,7 +88,7 @@ def summarize_score(comparison: ScoreComparison, alpha: float) -> ScoreSummary:
     """Return means, numbers and the confidence sequence of the difference.
 
     Args:
-        comparison: Of one score; both arms have observations.
+        comparison: Of one score; both versions have observations.
         alpha: Probability that the interval misses the true difference at any look.
     """
     low, high = compute_difference_interval(comparison.reference, comparison.candidate, 1 - alpha)

@@ -1,15 +1,16 @@
-"""Evidence that one of two arms has the lower mean, valid however often one looks. Pure: counts in, numbers out.
+"""Evidence that one of two versions has the lower mean, valid however often one looks. Pure: counts in, numbers out.
 
-A bettor starts with 1 and bets, observation by observation, that the mean of an arm lies above m. If it does not, the
-wealth is a nonnegative supermartingale, and Ville's inequality bounds the probability that it ever reaches 1 / alpha by
-alpha. Source: Waudby-Smith and Ramdas (2024, Estimating means of bounded random variables by betting, Journal of the
-Royal Statistical Society B 86:1-27, arXiv 2010.09686). The bets are constant fractions of the wealth, spread over a
-grid: the method of mixtures of Howard, Ramdas, McAuliffe and Sekhon (2021, Time-uniform, nonparametric, nonasymptotic
-confidence sequences, Annals of Statistics 49:1055-1080, arXiv 1810.08240).
+A bettor starts with 1 and bets, observation by observation, that the mean of a version lies above m. If it does not,
+the wealth is a nonnegative supermartingale, and Ville's inequality bounds the probability that it ever reaches 1 /
+alpha by alpha. Source: Waudby-Smith and Ramdas (2024, Estimating means of bounded random variables by betting, Journal
+of the Royal Statistical Society B 86:1-27, arXiv 2010.09686). The bets are constant fractions of the wealth, spread
+over a grid: the method of mixtures of Howard, Ramdas, McAuliffe and Sekhon (2021, Time-uniform, nonparametric,
+nonasymptotic confidence sequences, Annals of Statistics 49:1055-1080, arXiv 1810.08240).
 
-Two arms: one bettor bets that the mean of the reference lies above m, another that the mean of the candidate lies below
-m - margin. If the candidate is not worse by more than the margin, both lose at m = mean of the reference. So the
-product of their wealth, at the m where it is smallest, is an e-process: its expectation is at most 1 at any time.
+Two versions: one bettor bets that the mean of the reference lies above m, another that the mean of the candidate lies
+below m - margin. If the candidate is not worse by more than the margin, neither can expect to gain at m = mean of the
+reference. So the product of their wealth, at the m where it is smallest, is an e-process: its expectation is at most 1
+at any time.
 
 Constant bets make the wealth independent of the order of observations. Counters of a running service are therefore
 enough, and a restarted observer continues from counts alone.
@@ -35,7 +36,7 @@ _INTERVAL_STEPS: Final = 20  # leave 2e-6 of the range of differences
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """How often an arm gave each value."""
+    """How often a version gave each value."""
 
     values: Floats
     """Distinct values from 0 to 1, shape (V,); 0 and 1 for a rate."""
@@ -67,8 +68,8 @@ def compute_log_evidence(reference: Observations, candidate: Observations, margi
     """Return the logarithm of the evidence that the candidate's mean is lower by more than the margin.
 
     Args:
-        reference: Of the arm that answers today.
-        candidate: Of the arm that is compared with it.
+        reference: Of the version that answers today.
+        candidate: Of the version that is compared with it.
         margin: Difference that is still acceptable, -1 to 1.
 
     Returns:

@@ -19,7 +19,7 @@ from seodang.paths import Paths
 
 if TYPE_CHECKING:
     from seodang.canary.decision import ScoreSummary
-    from seodang.release.router import Arm, Router
+    from seodang.release.router import Role, Router
     from seodang.release.versions import RunningService
     from seodang.release.watch import Outcome, ReadCounters
 
@@ -78,7 +78,10 @@ def watch(old: OldPort, new: NewPort) -> int:
 
     paths, key = Paths(Path.cwd()), os.environ.get(KEY_VARIABLE, "")
     params, router = load_params(paths.params).canary, Router(paths.router)
-    services: dict[Arm, RunningService] = {"reference": RunningService(old, key), "candidate": RunningService(new, key)}
+    services: dict[Role, RunningService] = {
+        "reference": RunningService(old, key),
+        "candidate": RunningService(new, key),
+    }
     reference, candidate = (service.ask_version() for service in services.values())
     version = check_champion(paths, reference, candidate)
     print_lines([_describe_start(reference, candidate, params.share)])
@@ -95,11 +98,11 @@ def watch(old: OldPort, new: NewPort) -> int:
     return _EXIT_CODES[end.outcome]
 
 
-def _build_reader(router: Router, services: Mapping[Arm, RunningService], seconds: float) -> ReadCounters:
+def _build_reader(router: Router, services: Mapping[Role, RunningService], seconds: float) -> ReadCounters:
     """Return the function that reads the counters of a version from its service and from the router."""
     from seodang.release.online_scores import read_counters
 
-    return lambda arm: read_counters(services[arm].read_metrics(), router.count_responses()[arm], seconds)
+    return lambda role: read_counters(services[role].read_metrics(), router.count_responses()[role], seconds)
 
 
 def _report(limit: float, requests: int, evidence: float) -> None:

@@ -18,8 +18,8 @@ from seodang.errors import ReleaseError
 from seodang.i18n import _
 from seodang.io.atomic import write_atomically
 
-Arm = Literal["reference", "candidate"]
-ARMS: Final[tuple[Arm, Arm]] = ("reference", "candidate")
+Role = Literal["reference", "candidate"]
+ROLES: Final[tuple[Role, Role]] = ("reference", "candidate")
 _PROGRAM: Final = "haproxy"
 _CONFIG: Final = "haproxy.cfg"
 _SOCKET: Final = "haproxy.sock"
@@ -81,25 +81,25 @@ class Router:
         weight = round(share * _FULL_WEIGHT)
         # the larger weight first, so that some server has one at any time
         changes = sorted([(_FULL_WEIGHT - weight, "reference"), (weight, "candidate")], reverse=True)
-        for value, arm in changes:
-            self._send(f"set server {_BACKEND}/{arm} weight {value}")
+        for value, role in changes:
+            self._send(f"set server {_BACKEND}/{role} weight {value}")
 
-    def count_responses(self) -> dict[Arm, ResponseCounts]:
+    def count_responses(self) -> dict[Role, ResponseCounts]:
         """Return the responses of both servers.
 
         Raises:
             ReleaseError: If the router does not answer.
         """
         rows = {row["svname"]: row for row in self._read_statistics()}
-        return {arm: _count_responses(rows[arm]) for arm in ARMS}
+        return {role: _count_responses(rows[role]) for role in ROLES}
 
-    def is_up(self, arm: Arm) -> bool:
+    def is_up(self, role: Role) -> bool:
         """Return whether the health checks of a server succeed.
 
         Raises:
             ReleaseError: If the router does not answer.
         """
-        return any(row["svname"] == arm and row["status"].startswith("UP") for row in self._read_statistics())
+        return any(row["svname"] == role and row["status"].startswith("UP") for row in self._read_statistics())
 
     def _read_statistics(self) -> list[dict[str, str]]:
         text = self._send(f"show stat {_BACKEND} 4 -1").removeprefix("# ")

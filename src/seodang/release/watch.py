@@ -17,11 +17,11 @@ from seodang.config.canary import CanaryParams
 from seodang.errors import ReleaseError
 from seodang.i18n import _
 from seodang.release.online_scores import ANSWERED, Counters, Tally
-from seodang.release.router import ARMS, Arm
+from seodang.release.router import ROLES, Role
 
 Outcome = Literal["kept", "rolled_back", "undecided"]
-ReadCounters = Callable[[Arm], Counters]
-"""Reads the counters of one arm."""
+ReadCounters = Callable[[Role], Counters]
+"""Reads the counters of one version."""
 _LARGEST_LOG: Final = 700.0  # of a float
 _LOOKS_DOWN: Final = 3  # in a row, after which a candidate that fails its health checks is rolled back
 
@@ -33,7 +33,7 @@ class Traffic(Protocol):
         """Send a share of new requests to the candidate."""
         ...
 
-    def is_up(self, arm: Arm) -> bool:
+    def is_up(self, role: Role) -> bool:
         """Return whether the health checks of a server succeed."""
         ...
 
@@ -43,12 +43,12 @@ class Comparison:
     """Compares two versions since the first look; the share of requests stays as it is."""
 
     params: CanaryParams
-    tallies: dict[Arm, Tally] = field(default_factory=lambda: {arm: Tally() for arm in ARMS})
+    tallies: dict[Role, Tally] = field(default_factory=lambda: {role: Tally() for role in ROLES})
 
     def look(self, read: ReadCounters) -> CanaryDecision:
-        """Read the counters of both arms and return the decision."""
-        for arm in ARMS:
-            self.tallies[arm].add(read(arm))
+        """Read the counters of both versions and return the decision."""
+        for role in ROLES:
+            self.tallies[role].add(read(role))
         return decide(self._build_scores(), self.params.alpha)
 
     def count_requests(self) -> int:
@@ -56,9 +56,9 @@ class Comparison:
         return int(self.tallies["candidate"].get_observations(ANSWERED).compute_number())
 
     def summarize(self) -> list[ScoreSummary]:
-        """Return the scores that both arms have, with intervals."""
+        """Return the scores that both versions have, with intervals."""
         scores = self._build_scores()
-        has_both = (all(arm.compute_number() for arm in (each.reference, each.candidate)) for each in scores)
+        has_both = (all(one.compute_number() for one in (each.reference, each.candidate)) for each in scores)
         return [summarize_score(each, self.params.alpha) for each, both in zip(scores, has_both, strict=True) if both]
 
     def _build_scores(self) -> list[ScoreComparison]:
@@ -98,7 +98,7 @@ def watch_canary(
 
     Args:
         traffic: The router.
-        read: Reads the counters of an arm.
+        read: Reads the counters of a version.
         params: Share, limits and times.
         roll_back: Records the rollback with its reason.
         report: Gets the requests of the candidate and the evidence that it is worse, at each look.
