@@ -16,6 +16,7 @@ from tests.service.conftest import ScriptedEngine
 from seodang.service.context import ServiceContext
 from seodang.service.http.api_keys import ApiKeys
 from seodang.service.http.request_guard import RequestLimits
+from seodang.service.telemetry.metrics import format_metrics
 from seodang.service.web_app import create_app
 
 CHAT = {"messages": [{"role": "user", "content": "가"}]}
@@ -251,9 +252,16 @@ def test_a_request_that_contradicts_http_is_400_in_our_shape(start, request_, ca
     caplog.set_level(logging.DEBUG)
     with start() as port, connect(port) as client:
         client.sendall(request_)
-        status, _code = get_error(read_all(client))
+        answer = read_all(client)
+    status, code = get_error(answer)
     assert status in (400, 501)
     assert not [record for record in caplog.records if record.exc_info]
+    assert not [record for record in caplog.records if record.name.startswith("uvicorn") and "nvalid" in record.msg]
+    logged = [record.fields for record in caplog.records if record.message == "request"]
+    assert [fields["status"] for fields in logged if fields["status"]] == [status]
+    id = next(fields["request_id"] for fields in logged if fields["status"])
+    assert f"x-request-id: {id}".encode() in answer.lower()
+    assert f'seodang:request_errors_total{{code="{code}",status="{status}"}}'.encode() in format_metrics()
 
 
 def test_a_chunk_that_lies_after_an_early_answer_logs_no_traceback(start, caplog):

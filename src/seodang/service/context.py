@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
@@ -129,12 +129,3 @@ def build_rules(stops: list[str] | None, *, is_trimmed: bool, continued: list[in
     """
     context = tuple((continued or [])[-_CONTEXT_TOKENS:])
     return TextRules(tuple(stops or ()), is_trimmed, context)
-
-
-def build_usage(prompt_tokens: int, completion_tokens: int) -> dict[str, Any]:
-    """Return the number of tokens of prompts and answers."""
-    return {
-        "prompt_tokens": prompt_tokens,
-        "completion_tokens": completion_tokens,
-        "total_tokens": prompt_tokens + completion_tokens,
-    }

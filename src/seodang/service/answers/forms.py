@@ -19,10 +19,10 @@ from seodang.inference.guides.grammars import (
     check_grammar,
 )
 from seodang.service.http.api_error import build_unsupported_error, reject_field
-from seodang.service.routes.field_types import OpenObject, Text
+from seodang.service.routes.field_types import OBJECT, TEXT, TEXT_OR_OBJECT, OpenObject, Text
 
 _MAX_CHOICES: Final = 1024
-Schema = dict[str, Any] | Text
+Schema = Annotated[Annotated[dict[str, Any], OBJECT] | Annotated[Text, TEXT], TEXT_OR_OBJECT]
 """A JSON schema, as an object or as text."""
 Choices = Annotated[
     list[Annotated[Text, Field(min_length=1)]], Field(fail_fast=True, min_length=1, max_length=_MAX_CHOICES)

@@ -17,6 +17,8 @@ from seodang.service.telemetry.metrics import count_error
 
 RETRY_SECONDS: Final = 1
 MAX_MESSAGE: Final = 500  # characters; a message must not send a whole request back
+UNION_TAG: Final = "<union>"
+"""Begins the name of a type in a union, which is no part of a field's place."""
 _MAX_PARAM: Final = 100
 _TYPES: Final = {
     401: "authentication_error",
@@ -93,7 +95,7 @@ def build_unsupported_error(param: str) -> ApiError:
 def build_validation_error(error: ValidationError) -> ApiError:
     """Return the first error of a request's fields; the value is not repeated."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    param = ".".join(map(str, first["loc"])) or None
+    param = ".".join(str(part) for part in first["loc"] if not str(part).startswith(UNION_TAG)) or None
     message = first["msg"] if param is None else f"{_shorten(param, _MAX_PARAM)}: {first['msg']}"
     return ApiError(
         400, message, param=param, code="invalid_json" if first["type"] == "json_invalid" else "invalid_value"

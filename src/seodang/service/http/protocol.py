@@ -7,14 +7,21 @@ nothing of its answer, would hold its connection and memory forever.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from typing import Any, Final
 
 import h11
+from starlette.datastructures import Headers
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from seodang.i18n import _
 from seodang.service.http.api_error import ApiError
+from seodang.service.http.entrance import Entrance
+from seodang.service.http.request_checks import choose_request_id
+from seodang.service.telemetry.metrics import count_error
+
+logger = logging.getLogger(__name__)
 
 HEADER_SECONDS: Final = 10.0
 """Time in which the header of a request must arrive."""
@@ -33,6 +40,10 @@ _SOCKET_OPTIONS: Final = (
     (socket.IPPROTO_TCP, "TCP_KEEPCNT", 3),
     (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", int(READ_SECONDS * 1000)),
 )
+_server_logger = logging.getLogger("uvicorn.error.seodang")
+_server_logger.setLevel(logging.WARNING)
+# The answer is logged as JSON, like all others.
+_server_logger.addFilter(lambda record: not record.getMessage().startswith("Invalid HTTP request"))
 
 
 class BoundedProtocol(H11Protocol):
@@ -45,6 +56,7 @@ class BoundedProtocol(H11Protocol):
     def connection_made(self, transport: Any) -> None:
         """Start the time limit of the first header."""
         super().connection_made(transport)
+        self.app, self.logger = Entrance(self.app), _server_logger
         self.transport = _LingeringTransport(transport, self)  # type: ignore[assignment]
         self._has_received = False
         self._header_timer: asyncio.TimerHandle | None = None
@@ -111,9 +123,12 @@ class BoundedProtocol(H11Protocol):
             self.transport.close()
             return
         response = error.build_response()
-        headers = [*response.raw_headers, (b"connection", b"close")]
+        id = choose_request_id(Headers())
+        response.headers.update({"X-Request-Id": id, "X-Content-Type-Options": "nosniff", "Connection": "close"})
+        count_error(error.status, error.code)
+        _log_error(error, id)
         events = (
-            h11.Response(status_code=response.status_code, headers=headers),
+            h11.Response(status_code=response.status_code, headers=response.raw_headers),
             h11.Data(data=bytes(response.body)),
             h11.EndOfMessage(),
         )
@@ -167,6 +182,12 @@ class _LingeringTransport:
         self._transport.write_eof()
         self._protocol.flow.resume_reading()
         self._protocol.linger_timer = self._protocol.loop.call_later(_LINGER_SECONDS, self._transport.abort)
+
+
+def _log_error(error: ApiError, id: str) -> None:
+    """Log an answer to what is no request; the fields are those of a request."""
+    fields = {"request_id": id, "method": "other", "path": "other", "status": error.status, "code": error.code}
+    logger.info("request", extra={"fields": fields})
 
 
 def _set_socket_options(connection: Any) -> None:

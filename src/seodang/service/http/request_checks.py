@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import uuid
 from collections.abc import Mapping
 from itertools import chain
 from typing import Final
@@ -19,25 +21,46 @@ VARIABLE: Final = "SEODANG_ALLOWED_HOSTS"
 _MAX_FIELDS: Final = 100
 _MAX_BYTES: Final = 32 * 2**10
 """Of all fields; uvicorn has a bound for a header that arrives in parts, and none for one that arrives at once."""
+_SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+_UNKNOWN: Final = "/*"
+_HIDDEN: Final = frozenset({"/schema.json"})
+"""BentoML's description of its own endpoints, which needs no key; the service has none of them."""
 _SINGLE: Final = ("host", "content-length", "content-type", "transfer-encoding", "authorization", "x-request-id")
 
 
 def normalize_target(scope: Scope) -> Scope:
-    """Return the scope of a request whose target is a complete address: RFC 9112, 3.2.2 asks servers to accept it.
+    """Return the scope of a request with a path that is one: it begins with a slash and has no control character.
 
-    The host of the address takes the place of the field Host.
+    A target may be a complete address, which RFC 9112, 3.2.2 asks servers to accept; its host takes the place of the
+    field Host. Any other target, such as `*`, becomes a path that no route has. So does one with a line break, which
+    would match the route before it.
     """
-    target = scope["path"]
-    if not target.lower().startswith(("http://", "https://")):
-        return scope
+    if not scope["path"].isprintable():  # urlsplit would leave line breaks out
+        return _set_path(scope, _UNKNOWN)
+    if scope["path"].lower().startswith(("http://", "https://")):
+        scope = _read_address(scope, scope["path"])
+    path = scope["path"]
+    return scope if path.startswith("/") and path not in _HIDDEN else _set_path(scope, _UNKNOWN)
+
+
+def _read_address(scope: Scope, target: str) -> Scope:
     try:
         parts = urlsplit(target)
     except ValueError:
         return scope
     fields = [(name, value) for name, value in scope["headers"] if name != b"host"]
     host = parts.netloc.rpartition("@")[2].encode("latin-1", "replace")
-    path = parts.path or "/"
-    return {**scope, "path": path, "raw_path": path.encode(), "headers": [*fields, (b"host", host)]}
+    return _set_path({**scope, "headers": [*fields, (b"host", host)]}, parts.path or "/")
+
+
+def _set_path(scope: Scope, path: str) -> Scope:
+    return {**scope, "path": path, "raw_path": path.encode()}
+
+
+def choose_request_id(headers: Headers) -> str:
+    """Return the id of a request: its X-Request-Id, if that is short and plain, or a new one."""
+    given = headers.get("x-request-id", "")
+    return given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
 
 
 def check_header(scope: Scope) -> None:

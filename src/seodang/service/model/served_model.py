@@ -123,13 +123,18 @@ class ServedModel:
             return str(self.tokenizer.backend_tokenizer.decode(ids, skip_special_tokens=True))
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
-    def encode_request(self, instruction: str, input: str = "") -> list[int]:
+    def encode_request(self, instruction: str, input: str = "", field: str = "instruction") -> list[int]:
         """Return the ids of a request, normalized like the training data.
+
+        Args:
+            instruction: Of the request.
+            input: Text that the instruction refers to; may be empty.
+            field: Of the instruction, for the error.
 
         Raises:
             RequestRejected: If the prompt leaves no room for an answer.
         """
-        return self.encode_conversation(Conversation(normalize(instruction), input=normalize(input)), "instruction")
+        return self.encode_conversation(Conversation(normalize(instruction), input=normalize(input)), field)
 
     def encode_conversation(self, conversation: Conversation, field: str = "messages") -> list[int]:
         """Return the ids of a conversation, and of the beginning of its answer.

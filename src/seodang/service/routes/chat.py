@@ -19,12 +19,14 @@ from seodang.service.answers.guides import compile_form
 from seodang.service.answers.logprob_formats import format_chat_logprobs
 from seodang.service.answers.reader import AnswerPart
 from seodang.service.answers.sampling import build_sampling_options
-from seodang.service.context import ServiceContext, build_rules, build_usage, get_context, read_body
+from seodang.service.context import ServiceContext, build_rules, get_context, read_body
 from seodang.service.http.api_error import reject_field
 from seodang.service.http.event_stream import build_event_response
 from seodang.service.http.json_response import Utf8JSONResponse
-from seodang.service.routes.openai_requests import ChatRequest, build_conversation
-from seodang.service.routes.request_fields import check_supported
+from seodang.service.routes.openai_requests import ChatRequest, build_conversation, find_limit
+from seodang.service.routes.request_fields import StreamOptions, check_sampling
+from seodang.service.routes.unsupported_fields import CHAT_FIELDS, Neutral
+from seodang.service.routes.usage import build_chunk_usage, build_usage
 from seodang.service.tools.deltas import AnswerDeltas, join_deltas
 from seodang.service.tools.prompts import ToolPlan
 
@@ -33,7 +35,7 @@ async def complete_chat(request: Request) -> Response:
     """Answer a conversation."""
     body = await read_body(request, ChatRequest)
     context = get_context(request).select_model(body.model)
-    check_supported(body)
+    check_sampling(body, _list_unsupported(body))
     if body.top_logprobs is not None and not body.logprobs:
         raise reject_field("top_logprobs", _("needs logprobs: true"))
     form = find_form(body)
@@ -46,6 +48,12 @@ async def complete_chat(request: Request) -> Response:
     return Utf8JSONResponse(chat.format_answer(parts))
 
 
+def _list_unsupported(body: ChatRequest) -> dict[str, Neutral]:
+    """Return the fields without support: a last message of the assistant is always continued, and no other one is."""
+    is_continued = body.messages[-1].role == "assistant"
+    return {**CHAT_FIELDS, "continue_final_message": (is_continued,), "add_generation_prompt": (not is_continued,)}
+
+
 async def _build_answer_requests(
     context: ServiceContext, body: ChatRequest, form: AnswerForm | None, plan: ToolPlan | None
 ) -> tuple[list[AnswerRequest], int]:
@@ -54,8 +62,7 @@ async def _build_answer_requests(
         prompt, prefill = _encode_messages(context, body, form)
     else:
         prompt, prefill, form = plan.prompt, "", plan.form
-    field = "max_tokens" if body.max_completion_tokens is None else "max_completion_tokens"
-    limit = body.max_tokens if body.max_completion_tokens is None else body.max_completion_tokens
+    field, limit = find_limit(body)
     max_new_tokens = model.limit_new_tokens(limit, len(prompt), field)
     if limit is not None:
         model.check_context(len(prompt) + limit, "messages")
@@ -91,8 +98,9 @@ class _Chat:
         self._context = context
         self._plan = plan
         self._has_logprobs = bool(body.logprobs)
-        self._has_usage = bool(body.stream_options and body.stream_options.include_usage)
+        self._stream_options = body.stream_options or StreamOptions()
         self._prompt_tokens = prompt_tokens
+        self._completion_tokens: dict[int, int] = {}
         self._frame = {
             "id": f"chatcmpl-{uuid.uuid4().hex}",
             "created": int(time.time()),
@@ -119,7 +127,7 @@ class _Chat:
     async def stream(self, requests: Sequence[AnswerRequest]) -> AsyncGenerator[dict[str, Any]]:
         """Yield the chunks of the answers; the first one of each has the role."""
         started: dict[int, AnswerDeltas] = {}
-        completion_tokens = dict.fromkeys(range(len(requests)), 0)
+        completion_tokens = self._completion_tokens = dict.fromkeys(range(len(requests)), 0)
         async with aclosing(stream_answers(self._context.engine, self._context.model, requests)) as parts:
             async for index, part in parts:
                 completion_tokens[index] = part.completion_tokens
@@ -134,7 +142,7 @@ class _Chat:
                 if part.finish_reason is not None:
                     reason = started[index].get_finish_reason(part)
                     yield self._format_chunk(index, {}, finish_reason=reason)
-        if self._has_usage:
+        if self._stream_options.include_usage:
             usage = build_usage(self._prompt_tokens, sum(completion_tokens.values()))
             yield {**self._frame, "object": "chat.completion.chunk", "choices": [], "usage": usage}
 
@@ -146,7 +154,7 @@ class _Chat:
         finish_reason: str | None = None,
     ) -> dict[str, Any]:
         choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
-        usage = {"usage": None} if self._has_usage else {}
+        usage = build_chunk_usage(self._stream_options, self._prompt_tokens, self._completion_tokens[index])
         return {**self._frame, "object": "chat.completion.chunk", "choices": [choice], **usage}
 
     def _format_logprobs(self, part: AnswerPart) -> dict[str, Any] | None:

@@ -21,12 +21,14 @@ from seodang.service.answers.logprob_formats import format_completion_logprobs
 from seodang.service.answers.prompt_echo import Echo, build_echo
 from seodang.service.answers.reader import AnswerPart
 from seodang.service.answers.sampling import build_sampling_options
-from seodang.service.context import ServiceContext, build_rules, build_usage, get_context, read_body
+from seodang.service.context import ServiceContext, build_rules, get_context, read_body
 from seodang.service.http.api_error import reject_field
 from seodang.service.http.event_stream import build_event_response
 from seodang.service.http.json_response import Utf8JSONResponse
-from seodang.service.routes.openai_requests import MAX_PROMPTS, CompletionRequest
-from seodang.service.routes.request_fields import check_supported
+from seodang.service.routes.openai_requests import MAX_PROMPTS, CompletionRequest, find_limit
+from seodang.service.routes.request_fields import StreamOptions, check_sampling
+from seodang.service.routes.unsupported_fields import TEXT_FIELDS
+from seodang.service.routes.usage import build_chunk_usage, build_usage
 
 _DEFAULT_TOKENS: Final = 16  # of OpenAI's interface
 _MAX_LOGPROBS: Final = 2**20
@@ -36,7 +38,7 @@ async def complete_text(request: Request) -> Response:
     """Continue one or more texts."""
     body = await read_body(request, CompletionRequest)
     context = get_context(request).select_model(body.model)
-    check_supported(body)
+    check_sampling(body, TEXT_FIELDS)
     if body.stream and body.echo and body.logprobs is not None:
         raise reject_field("echo", _("a stream has no log-probabilities of the prompt; leave out stream or echo"))
     prompts = _read_prompts(context, body)
@@ -104,9 +106,9 @@ def _build_answer_request(
 ) -> AnswerRequest:
     model = context.model
     model.check_context(len(prompt), "prompt")
-    limit = body.max_tokens
+    field, limit = find_limit(body)
     default = min(_DEFAULT_TOKENS, model.manifest.max_new_tokens)
-    max_new_tokens = model.limit_new_tokens(default if limit is None else limit, len(prompt), "max_tokens")
+    max_new_tokens = model.limit_new_tokens(default if limit is None else limit, len(prompt), field)
     if limit is not None:
         model.check_context(len(prompt) + limit, "prompt")
     options = build_sampling_options(
@@ -130,7 +132,7 @@ class _Completion:
     def __init__(self, context: ServiceContext, body: CompletionRequest, prompts: Sequence[list[int]]) -> None:
         self._context = context
         self._has_logprobs = body.logprobs is not None
-        self._has_usage = bool(body.stream_options and body.stream_options.include_usage)
+        self._stream_options = body.stream_options or StreamOptions()
         self._prompt_tokens = sum(map(len, prompts))
         choices = body.n or 1
         echoes = [build_echo(context.model, prompt) for prompt in prompts] if body.echo else None
@@ -153,14 +155,16 @@ class _Completion:
         """Yield the chunks of the answers; with echo the first one of each begins with its prompt."""
         completion_tokens = dict.fromkeys(range(len(requests)), 0)
         started: set[int] = set()
-        usage = {"usage": None} if self._has_usage else {}
         async with aclosing(stream_answers(self._context.engine, self._context.model, requests)) as parts:
             async for index, part in parts:
                 completion_tokens[index] = part.completion_tokens
                 choice = self._format_choice(index, part, is_first=index not in started)
                 started.add(index)
+                usage = build_chunk_usage(
+                    self._stream_options, len(requests[index].tokens.prompt), part.completion_tokens
+                )
                 yield {**self._frame, "choices": [choice], **usage}
-        if self._has_usage:
+        if self._stream_options.include_usage:
             total = build_usage(self._prompt_tokens, sum(completion_tokens.values()))
             yield {**self._frame, "choices": [], "usage": total}
 

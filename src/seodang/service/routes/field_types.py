@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
 from seodang.i18n import _
+from seodang.service.http.api_error import UNION_TAG
 
 
 def _check_not_blank(text: str) -> str:
@@ -26,6 +27,25 @@ def _check_encodable(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_check_encodable)]
 FilledText = Annotated[Text, AfterValidator(_check_not_blank), Field(json_schema_extra={"pattern": r"\S"})]
+
+
+# A union tries all its types, and its error has the name of the first one in its place. These two choose the type by
+# the value instead, so that the error is that of the value.
+TEXT = Tag(f"{UNION_TAG}text")
+LIST = Tag(f"{UNION_TAG}list")
+OBJECT = Tag(f"{UNION_TAG}object")
+
+
+def _find_list(value: Any) -> str:
+    return LIST.tag if isinstance(value, list) else TEXT.tag
+
+
+def _find_object(value: Any) -> str:
+    return TEXT.tag if isinstance(value, str) else OBJECT.tag
+
+
+TEXT_OR_LIST = Discriminator(_find_list)
+TEXT_OR_OBJECT = Discriminator(_find_object)
 
 
 class OpenObject(BaseModel):

@@ -14,6 +14,7 @@ from seodang.service.http.api_error import reject_field
 from seodang.service.http.json_response import Utf8JSONResponse
 from seodang.service.pages.index_page import HEADERS
 from seodang.service.routes.native_requests import DetokenizeRequest, TokenizeRequest
+from seodang.service.routes.unsupported_fields import TOKENIZE_FIELDS, check_supported
 
 
 async def get_page(request: Request) -> Response:
@@ -51,6 +52,7 @@ async def tokenize(request: Request) -> Response:
     its id; GET /tokenizer_info returns their names. In this way lm-evaluation-harness looks the ids up.
     """
     body = await read_body(request, TokenizeRequest)
+    check_supported(body, TOKENIZE_FIELDS)
     context = get_context(request).select_model(body.model)
     model = context.model
     named = {str(token): id for token, id in _list_named_tokens(context).values()}

@@ -56,7 +56,10 @@ async def answer_batch(request: Request) -> Response:
     """Answer several instructions."""
     body = await read_body(request, BatchRequest)
     context = get_context(request).select_model(body.model)
-    answers = [_build_answer_request(context, record, body.max_new_tokens, body.temperature) for record in body.records]
+    answers = [
+        _build_answer_request(context, record, body.max_new_tokens, body.temperature, place=f"records.{index}.")
+        for index, record in enumerate(body.records)
+    ]
     parts = await compute_answers(context.engine, context.model, answers)
     formatted = [BatchAnswer(**_format_answer(answer, part)) for answer, part in zip(answers, parts, strict=True)]
     return _respond(BatchResponse(answers=formatted, model=context.model.tag))
@@ -67,7 +70,7 @@ async def choose(request: Request) -> Response:
     body = await read_body(request, ChooseRequest)
     context = get_context(request).select_model(body.model)
     model = context.model
-    prompt = model.encode_request(body.instruction, body.input)
+    prompt = model.encode_request(body.instruction, body.input or "")
     options = [(text, model.encoder.encode_answer(text)) for text in body.options]
     try:
         check_options("request", options)
@@ -113,9 +116,11 @@ def _build_answer_request(
     max_new_tokens: int | None,
     temperature: float | None,
     guide: Guide | None = None,
+    *,
+    place: str = "",
 ) -> AnswerRequest:
     model = context.model
-    prompt = model.encode_request(record.instruction, record.input)
+    prompt = model.encode_request(record.instruction, record.input or "", f"{place}instruction")
     limit = model.limit_new_tokens(max_new_tokens, len(prompt), "max_new_tokens")
     penalty = select_repetition_penalty(None, model.manifest.repetition_penalty, guide)
     options = SamplingOptions(

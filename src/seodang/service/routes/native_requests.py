@@ -25,7 +25,7 @@ class Instruction(_NativeRequest):
     """An instruction with its input."""
 
     instruction: FilledText
-    input: Text = ""
+    input: Text | None = None
     """Text that the instruction refers to; may be empty."""
 
 
@@ -65,7 +65,7 @@ class BatchRequest(_ModelRequest):
 class TokenizeRequest(BaseModel):
     """A text to be encoded."""
 
-    model_config = ConfigDict(extra="ignore", strict=True)
+    model_config = ConfigDict(extra="allow", strict=True)
 
     prompt: Annotated[Text, Field(max_length=_MAX_CHARACTERS)]
     model: Text | None = None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from seodang.i18n import _
 from seodang.records import Turn, normalize
-from seodang.service.http.api_error import build_unsupported_error, reject_field
+from seodang.service.http.api_error import UNION_TAG, build_unsupported_error, reject_field
 from seodang.service.model.served_model import Conversation
-from seodang.service.routes.field_types import OpenObject, Text
+from seodang.service.routes.field_types import LIST, TEXT, TEXT_OR_LIST, OpenObject, Text
 from seodang.service.routes.request_fields import SamplingRequest
 from seodang.service.tools.requests import ToolCall, ToolFields
 
@@ -19,6 +19,18 @@ _MAX_MESSAGES: Final = 1024
 TokenCount = Annotated[int, Field(ge=0, lt=2**63)]
 # The first error ends a list. Else a body of 4 MB with a million wrong values takes 18 seconds and 5 GB of memory.
 TokenIds = Annotated[list[TokenCount], Field(fail_fast=True)]
+
+
+_TEXTS: Final = Tag(f"{UNION_TAG}texts")
+_IDS: Final = Tag(f"{UNION_TAG}ids")
+
+
+def _find_prompt(value: Any) -> str:
+    """Return the type of prompts by the first one."""
+    if not isinstance(value, list):
+        return TEXT.tag
+    first = value[0] if value else ""
+    return _TEXTS.tag if isinstance(first, str) else LIST.tag if isinstance(first, list) else _IDS.tag
 
 
 class ContentPart(OpenObject):
@@ -32,7 +44,13 @@ class ChatMessage(OpenObject):
     """A message of a conversation."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: Text | Annotated[list[ContentPart], Field(fail_fast=True)] | None = None
+    content: (
+        Annotated[
+            Annotated[Text, TEXT] | Annotated[list[ContentPart], Field(fail_fast=True), LIST],
+            TEXT_OR_LIST,
+        ]
+        | None
+    ) = None
     name: Text | None = None
     """Of the tool whose result the message is."""
     tool_calls: Annotated[list[ToolCall], Field(fail_fast=True)] | None = None
@@ -57,17 +75,27 @@ class ChatRequest(SamplingRequest, ToolFields):
 class CompletionRequest(SamplingRequest):
     """Body of POST /v1/completions."""
 
-    prompt: (
-        Text
-        | Annotated[list[Text], Field(fail_fast=True)]
-        | TokenIds
-        | Annotated[list[TokenIds], Field(fail_fast=True, max_length=MAX_PROMPTS)]
-    )
+    prompt: Annotated[
+        Annotated[Text, TEXT]
+        | Annotated[list[Text], Field(fail_fast=True), _TEXTS]
+        | Annotated[TokenIds, _IDS]
+        | Annotated[list[TokenIds], Field(fail_fast=True, max_length=MAX_PROMPTS), LIST],
+        Discriminator(_find_prompt),
+    ]
     """Text, token ids, or a list of either; no template is added."""
     max_tokens: TokenCount | None = None
+    max_completion_tokens: TokenCount | None = None
+    """The name of chats, which load tools send here, too; comes before max_tokens."""
     logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     echo: bool | None = None
     """Whether the answer begins with the prompt."""
+
+
+def find_limit(request: ChatRequest | CompletionRequest) -> tuple[str, int | None]:
+    """Return the limit of an answer's tokens and the name of its field; max_completion_tokens comes first."""
+    if request.max_completion_tokens is not None:
+        return "max_completion_tokens", request.max_completion_tokens
+    return "max_tokens", request.max_tokens
 
 
 def build_conversation(messages: list[ChatMessage]) -> Conversation:

@@ -10,8 +10,8 @@ from pydantic_core import PydanticCustomError
 
 from seodang.i18n import _
 from seodang.service.answers.forms import FormRequest
-from seodang.service.http.api_error import build_unsupported_error
 from seodang.service.routes.field_types import Text
+from seodang.service.routes.unsupported_fields import STREAM_FIELDS, Neutral, check_supported
 
 MAX_STOPS: Final = 4
 MAX_CHOICES: Final = 16
@@ -38,10 +38,12 @@ Count = Annotated[int, Field(gt=0, lt=_INT64)]
 class StreamOptions(BaseModel):
     """Options of a stream."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(extra="allow", strict=True)
 
     include_usage: bool | None = None
     """Whether a last chunk has the number of tokens."""
+    continuous_usage_stats: bool | None = None
+    """Whether every chunk has it, too, of its answer so far; needs include_usage. The name is vLLM's."""
 
 
 class SamplingRequest(FormRequest):
@@ -87,44 +89,17 @@ class SamplingRequest(FormRequest):
     """Whether the answer goes on after an end token; load tools send it, for answers of equal length."""
 
 
-# Field -> the values that change nothing. Others are refused: a field must not be ignored silently.
-_UNSUPPORTED: Final[Mapping[str, tuple[Any, ...]]] = {
-    "tools": ([],),
-    "tool_choice": ("none", "auto"),
-    "functions": ([],),
-    "function_call": ("none", "auto"),
-    "modalities": (["text"],),
-    "audio": (),
-    "prediction": (),
-    "web_search_options": (),
-    "reasoning_effort": ("none",),
-    "verbosity": (),
-    "suffix": ("",),
-    "best_of": (1,),
-    "top_k": (-1, 0),
-    "min_p": (0,),
-    "min_tokens": (0,),
-    "use_beam_search": (False,),
-    "guided_json_object": (False,),
-    "guided_whitespace_pattern": (),
-    "structural_tag": (),
-    "truncate_prompt_tokens": (),
-}
+def check_sampling(request: SamplingRequest, fields: Mapping[str, Neutral]) -> None:
+    """Raise an error if a request uses a field that is known but not supported.
 
-
-def check_supported(request: SamplingRequest) -> None:
-    """Raise an error if a request uses a field that is known but not supported; unknown fields are tolerated.
+    Args:
+        request: The fields.
+        fields: Known fields without support, and their neutral values.
 
     Raises:
         ApiError: It names the field.
     """
-    for name, value in (request.model_extra or {}).items():
-        neutral = _UNSUPPORTED.get(name)
-        if name == "best_of":  # as many answers as are returned: nothing is left out
-            neutral = (request.n or 1,)
-        if value is not None and neutral is not None and not _is_neutral(value, neutral):
-            raise build_unsupported_error(name)
-
-
-def _is_neutral(value: Any, neutral: tuple[Any, ...]) -> bool:
-    return any(value == other and isinstance(value, bool) == isinstance(other, bool) for other in neutral)
+    # As many answers as are returned: nothing is left out.
+    check_supported(request, {**fields, "best_of": (request.n or 1,)})
+    if request.stream_options is not None:
+        check_supported(request.stream_options, STREAM_FIELDS, "stream_options.")

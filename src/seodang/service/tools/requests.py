@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from seodang.i18n import _
 from seodang.service.http.api_error import reject_field
-from seodang.service.routes.field_types import OpenObject, Text
+from seodang.service.routes.field_types import OBJECT, TEXT, TEXT_OR_OBJECT, OpenObject, Text
 
 _MAX_TOOLS: Final = 128
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
@@ -66,7 +66,13 @@ class ToolFields(BaseModel):
     """The fields of a chat that concern tools."""
 
     tools: Annotated[list[Tool], Field(fail_fast=True, max_length=_MAX_TOOLS)] | None = None
-    tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
+    tool_choice: (
+        Annotated[
+            Annotated[Literal["none", "auto", "required"], TEXT] | Annotated[NamedTool, OBJECT],
+            TEXT_OR_OBJECT,
+        ]
+        | None
+    ) = None
     """Whether the answer calls tools; auto by default."""
     parallel_tool_calls: bool | None = None
     """Whether an answer may have several calls; true by default, where the model's chat template has them."""
