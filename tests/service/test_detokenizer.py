@@ -53,6 +53,16 @@ class FallbackDecoder:
         return self.tokenizer.decode(list(ids))
 
 
+@pytest.mark.parametrize("prompt", ["가", "a", "나", "나나", "봤는데", "나a", "👍", "👍👍", "é👍", "힣가"])
+def test_a_continued_text_keeps_its_first_blank(prompt):
+    """The last tokens of a Korean prompt may begin inside a syllable, as the tokens of bytes do."""
+    decoder = FallbackDecoder()
+    ids = decoder.encode(f"{prompt} a b")
+    count = len(decoder.encode(prompt))
+    detokenizer = Detokenizer(decoder, tuple(ids[:count][-4:]))
+    assert "".join(map(detokenizer.push, ids[count:])) == " a b"
+
+
 @given(text=st.text(alphabet="a가 나힣👍é\n", min_size=1))
 @settings(max_examples=200, deadline=None)
 def test_characters_outside_the_vocabulary_are_never_sent_in_halves(text):

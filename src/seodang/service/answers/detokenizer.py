@@ -36,8 +36,10 @@ class Detokenizer:
         """
         self._decoder = decoder
         self._start_window([])
-        if context and _REPLACEMENT not in decoder.decode(context):
-            self._start_window(list(context))
+        for start in range(len(context)):  # the first tokens may be the end of a character
+            if _REPLACEMENT not in decoder.decode(context[start:]):
+                self._start_window(list(context[start:]))
+                break
 
     def push(self, token: int) -> str:
         """Return the text that a token completes; empty while a character is incomplete."""
