@@ -225,7 +225,7 @@ def list_models(kind: Any) -> set[type[BaseModel]]:
 def test_null_is_an_unset_field_everywhere(model):
     for field in model.model_fields.values():
         if not field.is_required():
-            TypeAdapter(typing.Annotated[field.annotation, field]).validate_python(None)
+            TypeAdapter(field.rebuild_annotation()).validate_python(None)
 
 
 VALUES: Final = (5, -1, 1.5, True, "가", "", [], [5], ["가"], [[]], [["가"]], [None], {}, {"a": 1}, [{}], [{"type": 5}])
