@@ -82,8 +82,6 @@ def _build_params(options: argparse.Namespace) -> EvaluateParams:
     return EvaluateParams(
         seed=1446,
         items_per_task=every,
-        skipped_items={},
-        repetition_penalty=1.0,
         shots=[0],
         base_formats=["plain"],
         calibrate_base=False,

@@ -122,8 +122,6 @@ def make_evaluate_params() -> Callable[..., EvaluateParams]:
     values = {
         "seed": 1,
         "items_per_task": 10,
-        "skipped_items": {},
-        "repetition_penalty": 1.0,
         "shots": [0],
         "base_formats": ["plain", "koalpaca"],
         "calibrate_base": False,

@@ -22,8 +22,6 @@ PARAMS = EvaluateParams.model_validate(
     {
         "seed": 1,
         "items_per_task": 9,
-        "skipped_items": {},
-        "repetition_penalty": 1.0,
         "shots": [0, 3],
         "base_formats": ["koalpaca"],
         "tokens_per_batch": 512,

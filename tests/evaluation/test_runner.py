@@ -92,8 +92,6 @@ def make_params(**changes):
     values = {
         "seed": 1,
         "items_per_task": 4,
-        "skipped_items": {},
-        "repetition_penalty": 1.0,
         "shots": [0, 1],
         "base_formats": ["plain"],
         "tokens_per_batch": 256,

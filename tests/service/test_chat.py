@@ -139,6 +139,7 @@ def test_null_is_unset_and_unknown_fields_are_tolerated(script):
         ("reasoning_effort", "high"),
         ("top_k", 5),
         ("min_p", 0.1),
+        ("repetition_penalty", 1.1),
         ("guided_whitespace_pattern", " "),
         ("best_of", 2),
     ],

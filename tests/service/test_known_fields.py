@@ -93,6 +93,7 @@ REFUSED: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "prompt_logprobs": (1, ()),
     "reasoning_effort": ("high", ("none",)),
     "repetition_detection": ({"max_pattern_size": 2}, ()),
+    "repetition_penalty": (1.1, (1, 1.0)),
     "return_prompt_text": (True, (False,)),
     "return_token_ids": (True, (False,)),
     "return_tokens_as_token_ids": (True, (False,)),

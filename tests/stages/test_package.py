@@ -74,7 +74,6 @@ EVALUATE_REPORT: dict[str, Any] = {
         }
     ],
     "tasks": [],
-    "settings": {"repetition_penalty": 1.2},
 }
 TRAIN_REPORT = {
     "records": {"train": 3, "validation": 3},
@@ -128,12 +127,6 @@ def list_tags(tmp_path: Path, kind: str) -> list[str]:
     return sorted(
         f"{folder.parent.name}:{folder.name}" for folder in (tmp_path / "bentoml" / kind).glob("*/*") if folder.is_dir()
     )
-
-
-def test_the_model_answers_with_the_repetition_penalty_of_its_evaluation(paths):
-    run(paths)
-    assert read_manifest(paths.merged_model).repetition_penalty == 1.2
-    assert read_json(paths.merged_model / "generation_config.json")["repetition_penalty"] == 1.2
 
 
 def test_a_promoted_model_is_merged_stored_and_built(paths, tmp_path):

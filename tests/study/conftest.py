@@ -55,8 +55,6 @@ def evaluate() -> dict[str, Any]:
     return {
         "seed": 1,
         "items_per_task": 6,
-        "skipped_items": {},
-        "repetition_penalty": 1.0,
         "shots": [0, 1, 2],
         "base_formats": ["plain"],
         "tokens_per_batch": 256,

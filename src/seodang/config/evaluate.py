@@ -16,9 +16,6 @@ class EvaluateParams(Section):
     seed: NonNegativeInt
     items_per_task: PositiveInt
     """Maximum number of test items of each task and language, selected by hash."""
-    skipped_items: dict[str, PositiveInt]
-    """Task -> items of each language that come first in that selection and are left out, because an earlier verdict has
-    read them."""
     shots: Annotated[list[NonNegativeInt], Field(min_length=1)]
     """Numbers of few-shot examples in the prompt of the base, from the training split; its best prompt counts."""
     base_formats: Annotated[list[PromptFormat], Field(min_length=1)]
@@ -29,9 +26,6 @@ class EvaluateParams(Section):
     tokens_per_batch: PositiveInt
     """Tokens of one forward pass, padding included."""
     max_new_tokens: PositiveInt
-    repetition_penalty: Annotated[float, Field(ge=1, le=2)]
-    """Of free answers; the packaged model answers with it, too. Positive logits of the tokens that prompt and answer
-    have are divided by it, negative ones multiplied, as in transformers and vLLM. 1: off."""
     tasks: list[str]
     """Names of the task files in tasks/ that are evaluated besides the test split."""
     data_folder: str | None

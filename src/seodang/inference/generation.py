@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -29,13 +28,7 @@ class Generation:
 
 @torch.inference_mode()
 def generate(
-    model: PreTrainedModel,
-    prompts: Sequence[list[int]],
-    *,
-    end_id: int,
-    max_new_tokens: int,
-    batch_tokens: int,
-    repetition_penalty: float = 1.0,
+    model: PreTrainedModel, prompts: Sequence[list[int]], *, end_id: int, max_new_tokens: int, batch_tokens: int
 ) -> list[Generation]:
     """Return the greedy answer to each prompt, in order.
 
@@ -45,7 +38,6 @@ def generate(
         end_id: End token of the prompt format; an answer also ends at the model's other end tokens.
         max_new_tokens: Maximum length of an answer.
         batch_tokens: Maximum number of padded prompt and answer tokens in a batch.
-        repetition_penalty: Of `penalize_repetition`.
 
     Raises:
         EvaluationError: If a logit is NaN.
@@ -54,8 +46,7 @@ def generate(
     result: dict[int, Generation] = {}
     with make_head_contiguous(model):
         for batch in iter_padded_batches(prompts, max_new_tokens, batch_tokens):
-            rows = [prompts[index] for index in batch]
-            result |= zip(batch, decode_batch(model, rows, config, None, repetition_penalty), strict=True)
+            result |= zip(batch, decode_batch(model, [prompts[index] for index in batch], config), strict=True)
     return [result[index] for index in range(len(prompts))]
 
 
@@ -77,11 +68,7 @@ def _cut_answer(tokens: Sequence[int], stop_ids: Sequence[int]) -> Generation:
 
 
 def decode_batch(
-    model: PreTrainedModel,
-    prompts: Sequence[list[int]],
-    config: GenerationConfig,
-    cache: Cache | None = None,
-    repetition_penalty: float = 1.0,
+    model: PreTrainedModel, prompts: Sequence[list[int]], config: GenerationConfig, cache: Cache | None = None
 ) -> list[Generation]:
     """Return the answer to each prompt of a batch.
 
@@ -90,48 +77,19 @@ def decode_batch(
         prompts: Token ids of each row.
         config: Of build_config().
         cache: Of all tokens of the prompts but the last, padded on the left; None to read the prompts here.
-        repetition_penalty: Of `penalize_repetition`.
     """
     width = max(map(len, prompts))
     ids = [[config.pad_token_id] * (width - len(prompt)) + prompt for prompt in prompts]
     mask = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
-    processors: list[Any] = [_refuse_nan]
-    if repetition_penalty != 1:
-        starts = torch.tensor([width - len(prompt) for prompt in prompts], device=model.device)
-        # transformers' own setting would penalize the padding too, which is the end token.
-        processors.append(partial(_penalize_rows, penalty=repetition_penalty, starts=starts))
     untyped_model: Any = model  # transformers types generate() for another class
     outputs = untyped_model.generate(
         input_ids=torch.tensor(ids, device=model.device),
         attention_mask=torch.tensor(mask, device=model.device),
         generation_config=config,
-        logits_processor=processors,
+        logits_processor=[_refuse_nan],
         **({} if cache is None else {"past_key_values": cache}),
     )
     return [_cut_answer(tokens, config.eos_token_id) for tokens in outputs[:, width:].tolist()]
-
-
-def penalize_repetition(logits: Tensor, tokens: Tensor, penalty: float) -> Tensor:
-    """Return logits of the next token in which some tokens are penalized.
-
-    A positive logit is divided by the penalty, a negative one is multiplied. That is the formula of transformers and
-    vLLM (Keskar et al. 2019, arXiv 1909.05858).
-
-    Args:
-        logits: (rows, vocabulary).
-        tokens: Ids of the penalized tokens, (rows, L); one that occurs twice is penalized once.
-        penalty: 1 changes nothing.
-    """
-    penalized = logits.gather(1, tokens)
-    penalized = torch.where(penalized < 0, penalized * penalty, penalized / penalty)
-    return logits.scatter(1, tokens, penalized)
-
-
-def _penalize_rows(input_ids: Tensor, logits: Tensor, *, penalty: float, starts: Tensor) -> Tensor:
-    """Return the logits of the next tokens of a batch; row i of `input_ids` is padded before column starts[i]."""
-    is_padding = torch.arange(input_ids.shape[1], device=input_ids.device) < starts[:, None]
-    # The last token of a row stands for its padding: penalizing it twice gives the same logit.
-    return penalize_repetition(logits, torch.where(is_padding, input_ids[:, -1:], input_ids), penalty)
 
 
 def _refuse_nan(_input_ids: Tensor, logits: Tensor) -> Tensor:

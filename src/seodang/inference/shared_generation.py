@@ -21,13 +21,7 @@ from seodang.inference.tree_attention import get_max_tree_tokens
 
 @torch.inference_mode()
 def iter_generations(
-    model: PreTrainedModel,
-    prompts: Sequence[list[int]],
-    *,
-    end_id: int,
-    max_new_tokens: int,
-    batch_tokens: int,
-    repetition_penalty: float = 1.0,
+    model: PreTrainedModel, prompts: Sequence[list[int]], *, end_id: int, max_new_tokens: int, batch_tokens: int
 ) -> Iterator[list[tuple[int, Generation]]]:
     """Yield for each batch the indices of its prompts with the greedy answers.
 
@@ -37,7 +31,6 @@ def iter_generations(
         end_id: End token of the prompt format; an answer also ends at the model's other end tokens.
         max_new_tokens: Maximum length of an answer.
         batch_tokens: Maximum number of tokens in a forward pass, without the shared prefix.
-        repetition_penalty: Of `penalize_repetition`.
 
     Raises:
         EvaluationError: If a logit is NaN.
@@ -60,4 +53,4 @@ def iter_generations(
                 if is_cache_shared
                 else None
             )
-            yield list(zip(batch, decode_batch(model, rows, config, cache, repetition_penalty), strict=True))
+            yield list(zip(batch, decode_batch(model, rows, config, cache), strict=True))

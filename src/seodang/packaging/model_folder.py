@@ -47,8 +47,6 @@ class Manifest(BaseModel):
     """Token that ends an answer."""
     max_new_tokens: PositiveInt
     """Maximum that a request may set."""
-    repetition_penalty: Annotated[float, Field(ge=1, le=2)] = 1.0
-    """Of the evaluation, and of free answers by default."""
     lineage: dict[str, Any]
 
 

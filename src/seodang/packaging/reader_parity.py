@@ -36,7 +36,6 @@ def check_plain_reader(
     max_new_tokens: int,
     *,
     splits_input: bool,
-    repetition_penalty: float = 1.0,
 ) -> int:
     """Compare the answers of transformers' own pipeline with those of the service, and return their number.
 
@@ -50,7 +49,6 @@ def check_plain_reader(
         records: Requests.
         max_new_tokens: Maximum number of compared tokens of each answer.
         splits_input: Whether the packaged chat template splits a message at a blank line.
-        repetition_penalty: In the generation settings of the packaged model.
 
     Raises:
         ParityError: With the first request whose ids or answer differ.
@@ -76,7 +74,7 @@ def check_plain_reader(
             "threads": torch.get_num_threads(),
         }
     )
-    answers = answer_as_served(merged, ids, get_end_id(tokenizer, format), max_new_tokens, repetition_penalty)
+    answers = answer_as_served(merged, ids, get_end_id(tokenizer, format), max_new_tokens)
     for text, expected_ids, expected, result in zip(texts, ids, answers, results, strict=True):
         _compare(text, expected_ids, expected, result, tokenizer)
     return len(readable)
@@ -123,22 +121,13 @@ def _run_plain_reader(request: dict[str, Any]) -> list[dict[str, Any]]:
         return results
 
 
-def answer_as_served(
-    merged: Path, prompts: Sequence[list[int]], end_id: int, max_new_tokens: int, repetition_penalty: float = 1.0
-) -> list[str]:
-    """Return the greedy answers of a packaged model, as the service gives them with this repetition penalty."""
+def answer_as_served(merged: Path, prompts: Sequence[list[int]], end_id: int, max_new_tokens: int) -> list[str]:
+    """Return the greedy answers of a packaged model, as the service gives them."""
     tokenizer, model = load_tokenizer(merged), load_inference_model(merged, "cpu")
     return [
         str(tokenizer.decode(answer.tokens, skip_special_tokens=True))
         for prompt in prompts
-        for answer in generate(
-            model,
-            [prompt],
-            end_id=end_id,
-            max_new_tokens=max_new_tokens,
-            batch_tokens=1,
-            repetition_penalty=repetition_penalty,
-        )
+        for answer in generate(model, [prompt], end_id=end_id, max_new_tokens=max_new_tokens, batch_tokens=1)
     ]
 
 

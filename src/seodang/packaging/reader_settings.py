@@ -29,13 +29,7 @@ _NEUTRAL_KEYS: Final = frozenset(
 
 
 def write_reader_settings(
-    base: Path,
-    merged: Path,
-    format: PromptFormat,
-    max_new_tokens: int,
-    *,
-    splits_input: bool,
-    repetition_penalty: float = 1.0,
+    base: Path, merged: Path, format: PromptFormat, max_new_tokens: int, *, splits_input: bool
 ) -> None:
     """Write tokenizer, chat template, generation settings and end tokens of a merged model.
 
@@ -49,7 +43,6 @@ def write_reader_settings(
         format: Prompt format that the model was tuned with.
         max_new_tokens: Default length of an answer in the service.
         splits_input: See `build_chat_template`.
-        repetition_penalty: Of the evaluation; 1: off.
     """
     tokenizer = load_tokenizer(base)
     end_id, end_token = get_end_id(tokenizer, format), tokenizer.eos_token
@@ -73,7 +66,6 @@ def write_reader_settings(
         pad_token_id=pad_id,
         bos_token_id=tokenizer.bos_token_id,
         max_new_tokens=max_new_tokens,
-        repetition_penalty=None if repetition_penalty == 1 else repetition_penalty,
     ).save_pretrained(merged)
     _correct_config(merged, stop_ids, pad_id)
 

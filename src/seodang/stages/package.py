@@ -68,21 +68,15 @@ def _package(prompt: PromptParams, train: TrainParams, package: PackageParams, p
     )
     lineage = build_lineage(prompt, verdict, licences, paths)
     stage_reports = _read_stage_reports(train, paths)
-    penalty: float = stage_reports["evaluate_report"]["settings"]["repetition_penalty"]  # served as evaluated
     _check_disk_space(paths)
     logger.info(_("merging {adapter} into {base}", adapter=paths.adapter, base=paths.base))
     merge(paths.base, paths.adapter, paths.merged_model)
     splits_input = decide_input_split(read_records(paths.get_split_path("train")))
     write_reader_settings(
-        paths.base,
-        paths.merged_model,
-        prompt.format,
-        package.max_new_tokens,
-        splits_input=splits_input,
-        repetition_penalty=penalty,
+        paths.base, paths.merged_model, prompt.format, package.max_new_tokens, splits_input=splits_input
     )
-    parity = _check_parity(prompt, package, paths, splits_input=splits_input, repetition_penalty=penalty)
-    manifest = _write_manifest(prompt, package, penalty, lineage, paths.merged_model)
+    parity = _check_parity(prompt, package, paths, splits_input=splits_input)
+    manifest = _write_manifest(prompt, package, lineage, paths.merged_model)
     version = compute_content_version(paths.merged_model, manifest.fingerprint)
     weights = compute_weights_sha256(paths.merged_model)
     card_data = ModelCardData(
@@ -149,9 +143,7 @@ def _check_disk_space(paths: Paths) -> None:
     check_space(store, size, _("the copy of the merged model in BentoML's store"))
 
 
-def _check_parity(
-    prompt: PromptParams, package: PackageParams, paths: Paths, *, splits_input: bool, repetition_penalty: float
-) -> dict[str, Any]:
+def _check_parity(prompt: PromptParams, package: PackageParams, paths: Paths, *, splits_input: bool) -> dict[str, Any]:
     """Compare the merged model with base and adapter, then plain transformers with the service."""
     tokenizer = load_tokenizer(paths.base)
     records = list(itertools.islice(read_records(paths.get_split_path("test")), package.parity_prompts))
@@ -177,7 +169,6 @@ def _check_parity(
             [record for record, ids in zip(records, prompts, strict=True) if limit is None or len(ids) < limit],
             package.parity_tokens,
             splits_input=splits_input,
-            repetition_penalty=repetition_penalty,
         )
         return {**asdict(report), "plain_prompts": plain_prompts}
     except ParityError:
@@ -185,9 +176,7 @@ def _check_parity(
         raise
 
 
-def _write_manifest(
-    prompt: PromptParams, package: PackageParams, repetition_penalty: float, lineage: dict[str, Any], folder: Path
-) -> Manifest:
+def _write_manifest(prompt: PromptParams, package: PackageParams, lineage: dict[str, Any], folder: Path) -> Manifest:
     """Write the manifest of the merged model and return it."""
     tokenizer = load_tokenizer(folder)
     manifest = Manifest(
@@ -196,7 +185,6 @@ def _write_manifest(
         fingerprint=compute_fingerprint(prompt.format, tokenizer),
         end_id=get_end_id(tokenizer, prompt.format),
         max_new_tokens=package.max_new_tokens,
-        repetition_penalty=repetition_penalty,
         lineage=lineage,
     )
     write_manifest(folder, manifest)

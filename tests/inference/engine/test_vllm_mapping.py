@@ -23,7 +23,6 @@ OTHERS = {
     "seed": (4, {"seed": 4}),
     "presence_penalty": (1.0, {"presence_penalty": 1.0}),
     "frequency_penalty": (-1.0, {"frequency_penalty": -1.0}),
-    "repetition_penalty": (1.2, {"repetition_penalty": 1.2}),
     "logit_bias": ({3: -100.0}, {"logit_bias": {3: -100.0}}),
     "stop_ids": (frozenset({8, 7}), {"stop_token_ids": [7, 8]}),
     "top_logprobs": (0, {"logprobs": 0}),

@@ -67,8 +67,6 @@ class SamplingOptions:
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
     """-2 to 2, OpenAI's formula: logit - count * frequency_penalty - (count > 0) * presence_penalty."""
-    repetition_penalty: float = 1.0
-    """(0, 2]: of the tokens that prompt and answer have, before the other penalties; 1: off."""
     logit_bias: Mapping[int, float] = field(default_factory=dict)
     """-100 to 100, added to the logits of these tokens."""
     stop_ids: frozenset[int] = frozenset()

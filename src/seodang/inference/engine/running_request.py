@@ -118,10 +118,10 @@ class RunningRequest:
     def _choose_token(self, logits: Tensor) -> int:
         options = self.request.options
         if options.guide is None:
-            return choose_token(logits, options, self._counts, self._generator, None, self.prompt)
+            return choose_token(logits, options, self._counts, self._generator)
         self._matcher = self._matcher or options.guide.start()
         allowed = self._matcher.find_allowed(self._stop_ids)
-        token = choose_token(logits, options, self._counts, self._generator, allowed, self.prompt)
+        token = choose_token(logits, options, self._counts, self._generator, allowed)
         if token not in self._stop_ids:
             self._matcher.advance(token)
         return token

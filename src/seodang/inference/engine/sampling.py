@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seodang.inference.engine.contract import SamplingOptions, TokenLogprob
-from seodang.inference.generation import penalize_repetition
 
 # Of a token that cannot occur, as OpenAI writes it; minus infinity is no JSON.
 MIN_LOGPROB = -9999.0
@@ -35,7 +34,6 @@ def choose_token(
     counts: Mapping[int, int],
     generator: torch.Generator | None,
     allowed: NDArray[np.bool_] | None = None,
-    prompt: Sequence[int] = (),
 ) -> int:
     """Return the next token.
 
@@ -45,10 +43,9 @@ def choose_token(
         counts: How often each token occurs in the answer so far.
         generator: Of the request, on the CPU; None for greedy decoding.
         allowed: For each token, whether it can be chosen; None: all can be.
-        prompt: Tokens before the answer, which the repetition penalty counts too.
     """
     if _has_adjustments(options):
-        logits = _adjust(logits, options, counts, prompt)
+        logits = _adjust(logits, options, counts)
     if allowed is not None:
         logits = _forbid(logits, allowed)
     if options.temperature == 0 or generator is None:
@@ -72,15 +69,10 @@ def compute_logprob(logits: Tensor, token: int, alternatives: int) -> TokenLogpr
 
 
 def _has_adjustments(options: SamplingOptions) -> bool:
-    return bool(
-        options.presence_penalty or options.frequency_penalty or options.logit_bias or options.repetition_penalty != 1
-    )
+    return bool(options.presence_penalty or options.frequency_penalty or options.logit_bias)
 
 
-def _adjust(logits: Tensor, options: SamplingOptions, counts: Mapping[int, int], prompt: Sequence[int]) -> Tensor:
-    if options.repetition_penalty != 1 and (repeated := {*prompt, *counts}):
-        tokens = torch.tensor([sorted(repeated)], device=logits.device)
-        logits = penalize_repetition(logits[None], tokens, options.repetition_penalty)[0]
+def _adjust(logits: Tensor, options: SamplingOptions, counts: Mapping[int, int]) -> Tensor:
     changes = dict(options.logit_bias)
     for token, count in counts.items():
         penalty = count * options.frequency_penalty + options.presence_penalty

@@ -64,7 +64,6 @@ def build_sampling_arguments(request: TokenRequest, stop_ids: frozenset[int], li
         "seed": options.seed,
         "presence_penalty": options.presence_penalty,
         "frequency_penalty": options.frequency_penalty,
-        "repetition_penalty": options.repetition_penalty,
         "logit_bias": dict(options.logit_bias) or None,
         "ignore_eos": True,
         "stop_token_ids": sorted(options.stop_ids or stop_ids),

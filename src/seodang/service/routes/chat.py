@@ -76,7 +76,6 @@ async def _build_answer_requests(
             top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
             choice=choice,
             vocabulary_size=model.vocabulary_size,
-            repetition_penalty=model.manifest.repetition_penalty,
             guide=guide,
         )
         answers.append(AnswerRequest(TokenRequest(tuple(prompt), options), rules, form.field if form else None))

@@ -117,7 +117,6 @@ def _build_answer_request(
         top_logprobs=body.logprobs,
         choice=choice,
         vocabulary_size=model.vocabulary_size,
-        repetition_penalty=model.manifest.repetition_penalty,
         guide=guide,
     )
     tokens = TokenRequest(tuple(prompt), options, prompt_logprobs=body.logprobs if body.echo else None)

@@ -64,9 +64,6 @@ class SamplingRequest(FormRequest):
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    repetition_penalty: Annotated[float, Field(gt=0, le=2)] | None = None
-    """Of the tokens that prompt and answer have, as in vLLM; by default that of the evaluation, and 1 for an answer in
-    a given form."""
     logit_bias: (
         Annotated[
             dict[str, Annotated[float, Field(ge=-100, le=100)]],

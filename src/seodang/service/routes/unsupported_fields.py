@@ -53,6 +53,7 @@ _COMMON: Final[Mapping[str, Neutral]] = {
     "structural_tag": (),
     "thinking_token_budget": (-1,),
     "repetition_detection": (),
+    "repetition_penalty": (1,),
     "watermarking": (False,),
     "priority": (0,),
     "cache_salt": (),
