@@ -55,7 +55,8 @@ def run_seodang(case: Case, model_folder: Path, data: Path, max_new_tokens: int 
     from seodang.models.loading import load_model, load_tokenizer
 
     evaluate = EvaluateParams(
-        seed=1, items_per_task=10_000, shots=[0], base_formats=["plain"], calibrate_base=False, tokens_per_batch=1,
+        seed=1, items_per_task=10_000, shots=[0], base_formats=["plain"], calibrate_base=False, skipped_items={},
+        frequency_penalty=0.0, tokens_per_batch=1,
         max_new_tokens=256, tasks=[case.task], data_folder=str(data), generations_per_task=10_000,
         generations_per_free_text_task=1,
     )  # fmt: skip

@@ -82,6 +82,8 @@ def _build_params(options: argparse.Namespace) -> EvaluateParams:
     return EvaluateParams(
         seed=1446,
         items_per_task=every,
+        skipped_items={},
+        frequency_penalty=0.0,
         shots=[0],
         base_formats=["plain"],
         calibrate_base=False,

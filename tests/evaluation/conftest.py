@@ -122,6 +122,8 @@ def make_evaluate_params() -> Callable[..., EvaluateParams]:
     values = {
         "seed": 1,
         "items_per_task": 10,
+        "skipped_items": {},
+        "frequency_penalty": 0.0,
         "shots": [0],
         "base_formats": ["plain", "koalpaca"],
         "calibrate_base": False,

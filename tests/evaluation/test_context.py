@@ -22,6 +22,8 @@ PARAMS = EvaluateParams.model_validate(
     {
         "seed": 1,
         "items_per_task": 9,
+        "skipped_items": {},
+        "frequency_penalty": 0.0,
         "shots": [0, 3],
         "base_formats": ["koalpaca"],
         "tokens_per_batch": 512,

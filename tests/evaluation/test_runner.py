@@ -92,6 +92,8 @@ def make_params(**changes):
     values = {
         "seed": 1,
         "items_per_task": 4,
+        "skipped_items": {},
+        "frequency_penalty": 0.0,
         "shots": [0, 1],
         "base_formats": ["plain"],
         "tokens_per_batch": 256,

@@ -8,6 +8,7 @@ import sys
 import time
 import weakref
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,6 +29,8 @@ from seodang.stages import gate
 EVALUATE = EvaluateParams(
     seed=1,
     items_per_task=2,
+    skipped_items={},
+    frequency_penalty=0.0,
     shots=[0, 1],
     base_formats=["koalpaca"],
     tokens_per_batch=256,
@@ -92,6 +95,19 @@ def test_an_adapter_is_put_onto_the_base_that_is_loaded(paths, loaded, make_tiny
     assert loaded == [[]]
 
 
+def record_penalties(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return the list that the frequency penalty of each variant comes into."""
+    penalties: list[float] = []
+    iter_generations = runner.iter_generations
+
+    def record(*args: Any, frequency_penalty: float, **options: Any) -> Any:
+        penalties.append(frequency_penalty)
+        return iter_generations(*args, frequency_penalty=frequency_penalty, **options)
+
+    monkeypatch.setattr(runner, "iter_generations", record)
+    return penalties
+
+
 def test_champions_that_were_better_are_scored_and_compared_too(
     paths, make_tiny_adapter, run_stage, build_champion, monkeypatch
 ):
@@ -99,8 +115,11 @@ def test_champions_that_were_better_are_scored_and_compared_too(
     write_champion(paths.champion, build_champion("v0.3.0"), [build_champion("v0.1.0")])
     for name in ("fetch_packaged_model", "fetch_earlier_champion"):
         monkeypatch.setattr(stage, name, lambda champion, paths: paths.base)  # any model will do
+    monkeypatch.setattr(stage, "read_manifest", lambda folder: SimpleNamespace(frequency_penalty=1.9))
     monkeypatch.setattr(stage, "fetch_promoted_run", lambda champion, paths: PromotedRun())
+    penalties = record_penalties(monkeypatch)
     assert run_stage(paths) == ["zero_shot", "few_shot", "tuned", "champion", "champion_v0.1.0"]
+    assert penalties == [0.0, 0.0, 0.0, 1.9, 1.9]  # a champion is evaluated as it is served
     verdict = gate.run(gate=build_loss_gate(), paths=paths)
     assert [result["against"] for result in verdict["results"] if result["rule"] == 1] == [
         "champion v0.3.0"
@@ -123,6 +142,7 @@ def test_items_whose_answer_changed_since_the_promotion_are_left_out_and_said_fi
     rows = list(read_rows(paths.get_split_path("test")))
     before = read_promoted_run({"test": [{**row, "output": "옛 답"} for row in rows]}, [], [])
     monkeypatch.setattr(stage, "fetch_packaged_model", lambda champion, paths: paths.base)
+    monkeypatch.setattr(stage, "read_manifest", lambda folder: SimpleNamespace(frequency_penalty=0.0))
     monkeypatch.setattr(stage, "fetch_promoted_run", lambda champion, paths: before)
     run_stage(paths)
     assert {row["status"] for row in read_rows(paths.exams)} == {"changed"}

@@ -74,6 +74,7 @@ EVALUATE_REPORT: dict[str, Any] = {
         }
     ],
     "tasks": [],
+    "settings": {"frequency_penalty": 0.5},
 }
 TRAIN_REPORT = {
     "records": {"train": 3, "validation": 3},
@@ -127,6 +128,11 @@ def list_tags(tmp_path: Path, kind: str) -> list[str]:
     return sorted(
         f"{folder.parent.name}:{folder.name}" for folder in (tmp_path / "bentoml" / kind).glob("*/*") if folder.is_dir()
     )
+
+
+def test_the_model_answers_with_the_frequency_penalty_of_its_evaluation(paths):
+    run(paths)
+    assert read_manifest(paths.merged_model).frequency_penalty == 0.5
 
 
 def test_a_promoted_model_is_merged_stored_and_built(paths, tmp_path):

@@ -55,6 +55,8 @@ def evaluate() -> dict[str, Any]:
     return {
         "seed": 1,
         "items_per_task": 6,
+        "skipped_items": {},
+        "frequency_penalty": 0.0,
         "shots": [0, 1, 2],
         "base_formats": ["plain"],
         "tokens_per_batch": 256,

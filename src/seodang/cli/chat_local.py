@@ -98,6 +98,11 @@ class LocalModel:
         prompt = model.encode_conversation(build_conversation(body.messages))
         limit = model.limit_new_tokens(body.max_tokens, len(prompt), "max_tokens")
         sampling = build_sampling_options(
-            body, max_new_tokens=limit, top_logprobs=None, choice=0, vocabulary_size=model.vocabulary_size
+            body,
+            max_new_tokens=limit,
+            top_logprobs=None,
+            choice=0,
+            vocabulary_size=model.vocabulary_size,
+            frequency_penalty=model.manifest.frequency_penalty,
         )
         return AnswerRequest(TokenRequest(tuple(prompt), sampling), build_rules(None, is_trimmed=True))

@@ -16,6 +16,9 @@ class EvaluateParams(Section):
     seed: NonNegativeInt
     items_per_task: PositiveInt
     """Maximum number of test items of each task and language, selected by hash."""
+    skipped_items: dict[str, PositiveInt]
+    """Task -> items of each language that come first in that selection and are left out, because an earlier verdict has
+    read them."""
     shots: Annotated[list[NonNegativeInt], Field(min_length=1)]
     """Numbers of few-shot examples in the prompt of the base, from the training split; its best prompt counts."""
     base_formats: Annotated[list[PromptFormat], Field(min_length=1)]
@@ -26,6 +29,9 @@ class EvaluateParams(Section):
     tokens_per_batch: PositiveInt
     """Tokens of one forward pass, padding included."""
     max_new_tokens: PositiveInt
+    frequency_penalty: Annotated[float, Field(ge=0, le=2)]
+    """Of free answers, by OpenAI's formula; the packaged model answers with it too. Subtracted from the logit of a token
+    as often as the answer has the token, so that fewer answers fall into a loop. 0: off."""
     tasks: list[str]
     """Names of the task files in tasks/ that are evaluated besides the test split."""
     data_folder: str | None

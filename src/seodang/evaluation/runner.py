@@ -68,6 +68,8 @@ class VariantModel:
 
     variant: Variant
     load: Callable[[ModelSlot], tuple[Any, PreTrainedTokenizerBase]]
+    read_frequency_penalty: Callable[[], float] | None = None
+    """Of a packaged model, called after `load`; None: that of the evaluation."""
 
 
 def evaluate_variants(
@@ -94,7 +96,8 @@ def evaluate_variants(
             variant = variant_model.variant
             model, tokenizer = variant_model.load(models)
             encoder = PromptEncoder(tokenizer, variant.format)
-            scores += run_requests(model, encoder, variant, tasks, evaluate, results, bar.update)
+            settings = _adapt_settings(evaluate, variant_model)
+            scores += run_requests(model, encoder, variant, tasks, settings, results, bar.update)
             del model  # this reference would keep the model in memory beside the next one
             logger.info(
                 ngettext(
@@ -106,6 +109,12 @@ def evaluate_variants(
                 )
             )
     return scores
+
+
+def _adapt_settings(evaluate: EvaluateParams, variant_model: VariantModel) -> EvaluateParams:
+    if (read_penalty := variant_model.read_frequency_penalty) is None:
+        return evaluate
+    return evaluate.model_copy(update={"frequency_penalty": read_penalty()})
 
 
 def run_requests(
@@ -173,6 +182,7 @@ def _generate_answers(
             end_id=encoder.end_id,
             max_new_tokens=max_new_tokens,
             batch_tokens=evaluate.tokens_per_batch,
+            frequency_penalty=evaluate.frequency_penalty,
         )
         for batch in batches:
             results.add(

@@ -9,12 +9,14 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from seodang.config import EvaluateParams
+from seodang.errors import EvaluationError
 from seodang.evaluation.aggregate import TASK_FILE_SPLIT, ItemScore
 from seodang.evaluation.tasks.loading import build_split_tasks
 from seodang.evaluation.tasks.protocol import compute_protocol_fingerprint, describe_protocol
 from seodang.evaluation.tasks.samples import EvalSample, Task
 from seodang.evaluation.tasks.sampling import select_few_shot_examples, select_samples
 from seodang.evaluation.tasks.spec import TaskSpec
+from seodang.i18n import _
 from seodang.records import Record
 
 SampleKind = Literal["choice", "open", "text"]
@@ -153,12 +155,18 @@ def select_task_samples(task: Task, split: str, evaluate: EvaluateParams) -> lis
         task: With all its items.
         split: Name of the split in the scores.
         evaluate: Seed and limits of items and few-shot examples.
+
+    Raises:
+        EvaluationError: If evaluate.skipped_items leaves no item.
     """
     result = []
     fingerprint = compute_protocol_fingerprint(task.spec) if split == TASK_FILE_SPLIT else ""
     for language in sorted({sample.language for sample in task.samples}):
         in_language = [sample for sample in task.samples if sample.language == language]
-        samples = select_samples(in_language, seed=evaluate.seed, limit=evaluate.items_per_task)
+        skipped = evaluate.skipped_items.get(task.spec.name, 0)
+        samples = select_samples(in_language, seed=evaluate.seed, limit=skipped + evaluate.items_per_task)[skipped:]
+        if not samples:
+            raise build_skip_error(task.spec.name, skipped, len(in_language))
         few_shot_samples = select_few_shot_examples(task, language, seed=evaluate.seed, shots=max(evaluate.shots))
         templates = tuple(
             TemplateSamples(_build_records(task, samples, name), _build_records(task, few_shot_samples, name))
@@ -167,6 +175,24 @@ def select_task_samples(task: Task, split: str, evaluate: EvaluateParams) -> lis
         items, examples = tuple(samples), tuple(few_shot_samples)
         result.append(TaskSamples(task.spec, language, split, templates, items, examples, fingerprint))
     return result
+
+
+def build_skip_error(task: str, skipped: int, items: int) -> EvaluationError:
+    """Return the error for a task that has no item left.
+
+    Args:
+        task: Its name.
+        skipped: Number of items that evaluate.skipped_items leaves out.
+        items: Number of items of the task in one language.
+    """
+    return EvaluationError(
+        _(
+            "evaluate.skipped_items of {task} is {skipped}, but its number of items is {items}: none is left",
+            skipped=skipped,
+            task=task,
+            items=items,
+        )
+    )
 
 
 def _build_records(task: Task, samples: Sequence[EvalSample], template_name: str) -> list[Record]:

@@ -23,7 +23,7 @@ def load_tasks(evaluate: EvaluateParams, splits: Mapping[str, Sequence[Record]],
 
     Raises:
         EvaluationError: If the test split is empty, or a task file has the name of a task of the splits or cannot be
-            used.
+            used, or evaluate.skipped_items names a task that there is not or leaves none of its items.
     """
     tasks = [
         *select_split_samples(splits["test"], "test", splits["train"], evaluate),
@@ -38,5 +38,9 @@ def load_tasks(evaluate: EvaluateParams, splits: Mapping[str, Sequence[Record]],
                 "{tasks}: records of the splits and a task file have the same name; rename the task file",
                 tasks=", ".join(duplicates),
             )
+        )
+    if unknown := sorted(evaluate.skipped_items.keys() - {task.task for task in (*tasks, *files)}):
+        raise EvaluationError(
+            _("evaluate.skipped_items names {tasks}, but no such task is evaluated", tasks=", ".join(unknown))
         )
     return [*tasks, *files]

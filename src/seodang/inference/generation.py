@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -28,7 +29,13 @@ class Generation:
 
 @torch.inference_mode()
 def generate(
-    model: PreTrainedModel, prompts: Sequence[list[int]], *, end_id: int, max_new_tokens: int, batch_tokens: int
+    model: PreTrainedModel,
+    prompts: Sequence[list[int]],
+    *,
+    end_id: int,
+    max_new_tokens: int,
+    batch_tokens: int,
+    frequency_penalty: float = 0.0,
 ) -> list[Generation]:
     """Return the greedy answer to each prompt, in order.
 
@@ -38,6 +45,7 @@ def generate(
         end_id: End token of the prompt format; an answer also ends at the model's other end tokens.
         max_new_tokens: Maximum length of an answer.
         batch_tokens: Maximum number of padded prompt and answer tokens in a batch.
+        frequency_penalty: Subtracted from the logit of a token as often as the answer has it; 0: off.
 
     Raises:
         EvaluationError: If a logit is NaN.
@@ -46,7 +54,9 @@ def generate(
     result: dict[int, Generation] = {}
     with make_head_contiguous(model):
         for batch in iter_padded_batches(prompts, max_new_tokens, batch_tokens):
-            result |= zip(batch, decode_batch(model, [prompts[index] for index in batch], config), strict=True)
+            rows = [prompts[index] for index in batch]
+            answers = decode_batch(model, rows, config, frequency_penalty=frequency_penalty)
+            result |= zip(batch, answers, strict=True)
     return [result[index] for index in range(len(prompts))]
 
 
@@ -68,7 +78,12 @@ def _cut_answer(tokens: Sequence[int], stop_ids: Sequence[int]) -> Generation:
 
 
 def decode_batch(
-    model: PreTrainedModel, prompts: Sequence[list[int]], config: GenerationConfig, cache: Cache | None = None
+    model: PreTrainedModel,
+    prompts: Sequence[list[int]],
+    config: GenerationConfig,
+    cache: Cache | None = None,
+    *,
+    frequency_penalty: float = 0.0,
 ) -> list[Generation]:
     """Return the answer to each prompt of a batch.
 
@@ -77,19 +92,29 @@ def decode_batch(
         prompts: Token ids of each row.
         config: Of build_config().
         cache: Of all tokens of the prompts but the last, padded on the left; None to read the prompts here.
+        frequency_penalty: See generate().
     """
     width = max(map(len, prompts))
     ids = [[config.pad_token_id] * (width - len(prompt)) + prompt for prompt in prompts]
     mask = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
+    processors: list[Any] = [_refuse_nan]
+    if frequency_penalty:
+        processors.append(partial(_penalize_frequency, penalty=frequency_penalty, width=width))
     untyped_model: Any = model  # transformers types generate() for another class
     outputs = untyped_model.generate(
         input_ids=torch.tensor(ids, device=model.device),
         attention_mask=torch.tensor(mask, device=model.device),
         generation_config=config,
-        logits_processor=[_refuse_nan],
+        logits_processor=processors,
         **({} if cache is None else {"past_key_values": cache}),
     )
     return [_cut_answer(tokens, config.eos_token_id) for tokens in outputs[:, width:].tolist()]
+
+
+def _penalize_frequency(input_ids: Tensor, logits: Tensor, *, penalty: float, width: int) -> Tensor:
+    """Return the logits of the next tokens by OpenAI's formula, as the engine; an answer begins at column `width`."""
+    answers = input_ids[:, width:]
+    return logits.scatter_add(1, answers, logits.new_full(answers.shape, -penalty))
 
 
 def _refuse_nan(_input_ids: Tensor, logits: Tensor) -> Tensor:

@@ -21,7 +21,13 @@ from seodang.inference.tree_attention import get_max_tree_tokens
 
 @torch.inference_mode()
 def iter_generations(
-    model: PreTrainedModel, prompts: Sequence[list[int]], *, end_id: int, max_new_tokens: int, batch_tokens: int
+    model: PreTrainedModel,
+    prompts: Sequence[list[int]],
+    *,
+    end_id: int,
+    max_new_tokens: int,
+    batch_tokens: int,
+    frequency_penalty: float = 0.0,
 ) -> Iterator[list[tuple[int, Generation]]]:
     """Yield for each batch the indices of its prompts with the greedy answers.
 
@@ -31,6 +37,7 @@ def iter_generations(
         end_id: End token of the prompt format; an answer also ends at the model's other end tokens.
         max_new_tokens: Maximum length of an answer.
         batch_tokens: Maximum number of tokens in a forward pass, without the shared prefix.
+        frequency_penalty: Subtracted from the logit of a token as often as the answer has it; 0: off.
 
     Raises:
         EvaluationError: If a logit is NaN.
@@ -53,4 +60,5 @@ def iter_generations(
                 if is_cache_shared
                 else None
             )
-            yield list(zip(batch, decode_batch(model, rows, config, cache), strict=True))
+            answers = decode_batch(model, rows, config, cache, frequency_penalty=frequency_penalty)
+            yield list(zip(batch, answers, strict=True))

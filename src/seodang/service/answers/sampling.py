@@ -21,6 +21,7 @@ def build_sampling_options(
     top_logprobs: int | None,
     choice: int,
     vocabulary_size: int,
+    frequency_penalty: float,
     guide: Guide | None = None,
 ) -> SamplingOptions:
     """Return the options of one answer.
@@ -31,6 +32,7 @@ def build_sampling_options(
         top_logprobs: As in SamplingOptions.
         choice: Number of the answer among the `n` of its prompt; each one has a seed of its own.
         vocabulary_size: Number of token ids.
+        frequency_penalty: Of the model, where the request has none and its answer no form.
         guide: Grammar of the answer; None: any text.
 
     Raises:
@@ -44,12 +46,19 @@ def build_sampling_options(
         top_p=1.0 if request.top_p is None else request.top_p,
         seed=None if request.seed is None else _wrap_seed(request.seed + choice),
         presence_penalty=request.presence_penalty or 0.0,
-        frequency_penalty=request.frequency_penalty or 0.0,
+        frequency_penalty=select_frequency_penalty(request.frequency_penalty, frequency_penalty, guide),
         logit_bias=_read_logit_bias(request.logit_bias or {}, vocabulary_size),
         stop_ids=_NO_TOKEN if request.ignore_eos else frozenset(),
         guide=guide,
         top_logprobs=top_logprobs,
     )
+
+
+def select_frequency_penalty(requested: float | None, packaged: float, guide: Guide | None) -> float:
+    """Return the frequency penalty of an answer: a form has to repeat its punctuation, so it has none by default."""
+    if requested is not None:
+        return requested
+    return packaged if guide is None else 0.0
 
 
 def _wrap_seed(seed: int) -> int:

@@ -76,6 +76,7 @@ async def _build_answer_requests(
             top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
             choice=choice,
             vocabulary_size=model.vocabulary_size,
+            frequency_penalty=model.manifest.frequency_penalty,
             guide=guide,
         )
         answers.append(AnswerRequest(TokenRequest(tuple(prompt), options), rules, form.field if form else None))

@@ -117,6 +117,7 @@ def _build_answer_request(
         top_logprobs=body.logprobs,
         choice=choice,
         vocabulary_size=model.vocabulary_size,
+        frequency_penalty=model.manifest.frequency_penalty,
         guide=guide,
     )
     tokens = TokenRequest(tuple(prompt), options, prompt_logprobs=body.logprobs if body.echo else None)

@@ -20,6 +20,7 @@ from seodang.service.answers.answering import AnswerRequest, compute_answers, st
 from seodang.service.answers.forms import find_form
 from seodang.service.answers.guides import compile_form
 from seodang.service.answers.reader import AnswerPart
+from seodang.service.answers.sampling import select_frequency_penalty
 from seodang.service.context import ServiceContext, build_rules, get_context, read_body
 from seodang.service.http.api_error import reject_field
 from seodang.service.http.event_stream import build_event_response
@@ -121,7 +122,10 @@ def _build_answer_request(
     model = context.model
     prompt = model.encode_request(record.instruction, record.input or "", f"{place}instruction")
     limit = model.limit_new_tokens(max_new_tokens, len(prompt), "max_new_tokens")
-    options = SamplingOptions(max_new_tokens=limit, temperature=temperature or 0.0, guide=guide)
+    penalty = select_frequency_penalty(None, model.manifest.frequency_penalty, guide)
+    options = SamplingOptions(
+        max_new_tokens=limit, temperature=temperature or 0.0, frequency_penalty=penalty, guide=guide
+    )
     return AnswerRequest(TokenRequest(tuple(prompt), options), build_rules(None, is_trimmed=True))
 
 
