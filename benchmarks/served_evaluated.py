@@ -29,6 +29,7 @@ from seodang.config import EvaluateParams
 from seodang.evaluation.samples import TaskSamples
 from seodang.evaluation.task_files import load_task_samples
 from seodang.io.jsonl import read_records
+from seodang.packaging.model_folder import read_manifest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CLIENT = REPOSITORY / "tests" / "service" / "clients" / "harness_client.py"
@@ -83,7 +84,7 @@ def _build_params(options: argparse.Namespace) -> EvaluateParams:
         seed=1446,
         items_per_task=every,
         skipped_items={},
-        frequency_penalty=0.0,
+        frequency_penalty=read_manifest(options.model).frequency_penalty,
         shots=[0],
         base_formats=["plain"],
         calibrate_base=False,

@@ -30,8 +30,8 @@ class EvaluateParams(Section):
     """Tokens of one forward pass, padding included."""
     max_new_tokens: PositiveInt
     frequency_penalty: Annotated[float, Field(ge=0, le=2)]
-    """Of free answers, by OpenAI's formula; the packaged model answers with it too. It is subtracted from the logit of a
-    token as often as the answer has the token, so that fewer answers fall into a loop. 0: off."""
+    """Of free answers, by OpenAI's formula; the packaged model answers with it too. It is subtracted from the logit of
+    a token as often as the answer has the token, so that fewer answers fall into a loop. 0: off."""
     tasks: list[str]
     """Names of the task files in tasks/ that are evaluated besides the test split."""
     data_folder: str | None
