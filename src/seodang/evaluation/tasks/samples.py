@@ -17,7 +17,6 @@ from seodang.evaluation.tasks.templates import evaluate_condition, render
 from seodang.i18n import _
 from seodang.records import Record, compute_record_id, detect_language
 
-
 _ADDED_COLUMNS: Final = ("data_file", "data_row")  # each row has them besides its own columns
 
 
