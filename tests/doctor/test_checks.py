@@ -1,4 +1,4 @@
-"""Each fault is found and has the command that mends it. Run: pytest tests/doctor"""
+"""Each fault is found and has the command that fixes it. Run: pytest tests/doctor"""
 
 from __future__ import annotations
 

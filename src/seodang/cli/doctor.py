@@ -1,4 +1,4 @@
-"""`seodang doctor`: look at everything that a run needs, and print the command that mends each fault."""
+"""`seodang doctor`: look at everything that a run needs, and print the command that fixes each problem."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _summarize(counts: dict[str, int]) -> str:
         return _("everything is in order")
     errors = ngettext("{count} error", "{count} errors", counts["error"])
     warnings = ngettext("{count} warning", "{count} warnings", counts["warning"])
-    return _("{errors}, {warnings}; the command below a fault mends it", errors=errors, warnings=warnings)
+    return _("{errors}, {warnings}; the command below a problem fixes it", errors=errors, warnings=warnings)
 
 
 def _pad(text: str, width: int) -> str:

@@ -194,7 +194,7 @@ def create_app() -> typer.Typer:
     app.command("stage", help=_("Run one stage, as dvc.yaml does; DVC is not involved."))(run.stage)
     app.command("plan", help=_("Estimate memory and time of training before it runs (exit code 0 or 2)."))(plan.plan)
     app.command("check", help=_("Check data files before they enter the pipeline (exit code 0, 1 or 2)."))(check.check)
-    app.command("doctor", help=_("Check what a run needs, and print a command for each fault (exit code 0 or 2)."))(
+    app.command("doctor", help=_("Check what a run needs, and print a command for each problem (exit code 0 or 2)."))(
         doctor.doctor
     )
     app.command("compare", help=_("Show experiments side by side, by the metrics of the gate's rules."))(

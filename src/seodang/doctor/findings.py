@@ -19,4 +19,4 @@ class Finding:
     text: str
     """Translated; for an error also what follows from it."""
     command: str = ""
-    """A line for the shell that mends it; empty where nothing is to be done, or the text says what."""
+    """A line for the shell that fixes it; empty where nothing is to be done, or the text says what."""
