@@ -90,7 +90,7 @@ def test_both_directions_are_never_evident_at_once(first, second):
 @pytest.mark.parametrize(("first", "second"), [((90, 100), (6, 10)), ((0, 30), (30, 30)), ((999, 1000), (199, 200))])
 def test_the_interval_holds_the_observed_difference(first, second):
     low, high = compute_difference_interval(build_rate(*first), build_rate(*second), 0.95)
-    assert low < second[0] / second[1] - first[0] / first[1] < high
+    assert low <= second[0] / second[1] - first[0] / first[1] <= high
 
 
 def test_without_observations_there_is_no_evidence():
