@@ -10,10 +10,10 @@ from weakref import WeakKeyDictionary
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from seodang.bounded_cache import BoundedCache
 from seodang.models.plain_backend import create_plain_backend
 from seodang.models.prompt_parts import LayoutPart, PartBuilder, fill_layout, find_layout
 from seodang.prompting import Segment
+from seodang.prompting.bounded_cache import BoundedCache
 from seodang.records import replace_surrogates
 
 # Begins a text that is encoded as the continuation of another one. It is for private use, so it merges with nothing.

@@ -7,8 +7,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from seodang.bounded_cache import BoundedCache
 from seodang.config import PromptFormat
+from seodang.prompting.bounded_cache import BoundedCache
 from seodang.prompting.chat_frame import PLACEHOLDER, ChatTemplate, Frame, build_frame, fill_frame, merge_system_message
 from seodang.prompting.segment import Segment, has_content
 from seodang.prompting.templates import PROMPT_TEMPLATES, PromptTemplate, TemplateTexts

@@ -1,6 +1,6 @@
-"""What clients send does not fill caches. Run: pytest tests/io/test_bounded_cache.py"""
+"""What clients send does not fill caches. Run: pytest tests/prompting/test_bounded_cache.py"""
 
-from seodang.bounded_cache import BoundedCache
+from seodang.prompting.bounded_cache import BoundedCache
 
 
 def test_the_cache_keeps_the_values_that_were_used_last():
