@@ -141,3 +141,24 @@ def test_an_integer_that_overflows_the_stack_of_the_compiler_is_refused(schema, 
     with pytest.raises(GuideFailed, match=r"(enum|const) has an integer of 63 bits or more"):
         check_schema(filled)
     assert check_schema(json.loads(json.dumps(schema).replace("null", str(2**62 - 1))))
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"required": [["가나다라마바사"]]},
+        {"required": "가"},
+        {"required": [{"가": 1}]},
+        {"type": "글"},
+        {"type": []},
+        {"type": [["string"]]},
+        {"enum": "가"},
+        {"enum": []},
+        {"pattern": ["가"]},
+        {"properties": {"가": {"required": [1]}}},
+        {"$ref": ["#"]},
+    ],
+)
+def test_a_keyword_with_a_value_of_another_kind_is_refused_by_name(schema):
+    with pytest.raises(GuideFailed, match=r"(required|type|enum|pattern|\$ref) has a value"):
+        check_schema(schema)

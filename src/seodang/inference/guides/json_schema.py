@@ -35,6 +35,7 @@ _ASSERTIONS: Final = frozenset(
 )
 _FORMATS: Final = frozenset("date-time time date duration email hostname ipv4 ipv6 uuid uri".split())
 _COUNTS: Final = frozenset("minProperties maxProperties minItems maxItems minLength maxLength".split())
+_TYPES: Final = frozenset("null boolean object array number string integer".split())
 _NUMBERS: Final = frozenset("minimum maximum exclusiveMinimum exclusiveMaximum multipleOf".split())
 
 
@@ -108,6 +109,10 @@ def _check_object(path: str, schema: Mapping[str, Any]) -> None:
             _check_number(path, name, value)
         if name in ("enum", "const"):
             _check_values(path, name, value)
+        if not _has_right_kind(name, value):
+            raise GuideFailed(
+                _("{path}: {keyword} has a value that JSON Schema does not know", path=path, keyword=name)
+            )
     if "$ref" in schema and not str(schema["$ref"]).startswith("#"):
         raise GuideFailed(_("{path}: $ref must refer to a part of this schema, such as #/$defs/name", path=path))
     format = schema.get("format")
@@ -115,6 +120,18 @@ def _check_object(path: str, schema: Mapping[str, Any]) -> None:
         names = ", ".join(sorted(_FORMATS))
         raise GuideFailed(_("{path}: this format is not supported; those that are: {names}", path=path, names=names))
     _check_property_count(path, schema)
+
+
+def _has_right_kind(name: str, value: Any) -> bool:
+    """Return whether a keyword has a value of the kind that llguidance expects: at some others it panics."""
+    items = value if isinstance(value, list) else [value]
+    if name == "type":
+        return bool(items) and all(isinstance(item, str) and item in _TYPES for item in items)
+    if name == "required":
+        return isinstance(value, list) and all(isinstance(item, str) for item in items)
+    if name == "enum":
+        return isinstance(value, list) and bool(value)
+    return isinstance(value, str) if name in ("pattern", "$ref") else True
 
 
 def _check_values(path: str, name: str, value: Any) -> None:
