@@ -18,10 +18,11 @@ from prefect.client.schemas.objects import State, TaskRun
 from flows import publishing, reports
 from flows.commands import run_logged
 from flows.training_progress import show_progress
-from seodang.errors import ArtifactError, SeodangError
+from seodang.errors import ArtifactError, DiskFull, SeodangError
 from seodang.paths import Paths
 
 StageTask = Task[..., None]
+_REFUSALS: Final = frozenset({SeodangError.exit_code, DiskFull.exit_code})  # a retry does not free a disk either
 _PROGRESS_FILE: Final = Path(".seodang", "progress.json")
 
 
@@ -37,7 +38,7 @@ def run_stage(stage: str, project: Path, keep_open: Sequence[int] = ()) -> None:
     """Bring one stage up to date and log its output line by line.
 
     Raises:
-        StageRefused: If the stage exited with the code of a user error.
+        StageRefused: If the stage exited with the code of a user error or of a full disk.
         StageFailed: If it failed in another manner.
     """
     command = ["dvc", "--wait-for-lock", "repro", "--single-item", stage]
@@ -45,7 +46,7 @@ def run_stage(stage: str, project: Path, keep_open: Sequence[int] = ()) -> None:
     with show_progress(progress_file) if progress_file else nullcontext():
         code, lines = run_logged(command, project, progress_file=progress_file, keep_open=keep_open)
     if code != 0:
-        refused = reports.find_stage_exit_code(lines) == SeodangError.exit_code
+        refused = reports.find_stage_exit_code(lines) in _REFUSALS
         raise (StageRefused if refused else StageFailed)(reports.format_failure(stage, lines))
 
 
