@@ -3,7 +3,7 @@
 import pytest
 from tests.constants import KOREAN
 
-from seodang.inference.engine.contract import GuideFailed
+from seodang.inference.engine.contract import GuideFailed, QueueFull
 from seodang.inference.guides import compiler
 from seodang.inference.guides.compiler import GuideCompiler
 from seodang.inference.guides.grammars import build_choice_body, build_grammar, build_regex_body
@@ -69,3 +69,23 @@ def test_answers_before_do_not_make_a_grammar_fail_for_good(tokenizer, monkeypat
             break
     assert failed
     answer(failed[0])
+
+
+@pytest.mark.parametrize(("limit", "value"), [("_OPEN_GUIDES", 5), ("_OPEN_CHARACTERS", 1000)])
+def test_the_grammars_of_all_open_requests_together_are_limited(tokenizer, monkeypatch, limit, value):
+    monkeypatch.setattr(compiler, "_CACHED_GUIDES", 1)
+    monkeypatch.setattr(compiler, limit, value)
+    guides = GuideCompiler(tokenizer, END)
+    grammars = [build_grammar(build_choice_body([f"{number}" + "ab" * 50])) for number in range(40)]
+    held = []
+
+    def open_all():
+        for grammar in grammars:
+            held.append(guides.compile(grammar).start())  # noqa: PERF401
+
+    with pytest.raises(QueueFull):
+        open_all()
+    assert 3 <= len(held) <= 10
+    assert guides.compile(held[-1]._guide.grammar)  # the same form needs no further memory
+    held.clear()
+    guides.compile(grammars[-1])

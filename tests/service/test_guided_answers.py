@@ -271,3 +271,11 @@ def test_an_answer_that_is_begun_cannot_have_a_form(long_client):
 def test_the_error_is_korean_where_the_user_is(long_client, monkeypatch):
     monkeypatch.setenv("SEODANG_LANG", "ko")
     assert "형식" in check_error(ask(long_client, guided_json={"not": {}}), 400, "guided_json")
+
+
+def test_too_many_forms_at_the_same_time_are_a_busy_service(long_client, monkeypatch):
+    monkeypatch.setattr("seodang.inference.guides.compiler._OPEN_GUIDES", 0)
+    response = ask(long_client, structured_outputs={"choice": ["바쁘다", "한가하다"]})
+    assert response.status_code == 429
+    assert response.json()["error"]["code"] == "queue_full"
+    assert response.headers["retry-after"]

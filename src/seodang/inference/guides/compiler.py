@@ -6,7 +6,7 @@ import re
 from collections import OrderedDict
 from threading import Lock
 from typing import Final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer
@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from seodang.i18n import _
-from seodang.inference.engine.contract import GuideFailed
+from seodang.inference.engine.contract import GuideFailed, QueueFull
 from seodang.inference.guides.token_reader import build_reader
 
 # A guide takes up to 0.2 KB for each character of its grammar, and the states of its answers up to some 15 MB.
 _CACHED_GUIDES: Final = 16
 _CACHED_CHARACTERS: Final = 200_000
+# Different grammars of requests that run or wait: with the figures above, 3 GB at most, if all of them are hostile.
+_OPEN_GUIDES: Final = 128
+_OPEN_CHARACTERS: Final = 4_000_000
 _MAX_STARTS: Final = 64
 """Answers after which a grammar is compiled again, so that their states do not add up."""
 _PLACE: Final = re.compile(r"^at \d+\(\d+\): |failed to compile JSON schema: |\n +\d+ \| .*", re.DOTALL)
@@ -110,6 +113,8 @@ class GuideCompiler:
         self._tokenizer = tokenizer
         self._end_id = end_id
         self._guides: OrderedDict[str, GrammarGuide] = OrderedDict()
+        self._open: WeakSet[GrammarGuide] = WeakSet()
+        """Guides that exist: those of requests, and the kept ones."""
         self._lock = Lock()
 
     def compile(self, grammar: str) -> GrammarGuide:
@@ -120,17 +125,26 @@ class GuideCompiler:
 
         Raises:
             GuideFailed: If the grammar is wrong or too complex.
+            QueueFull: If the grammars of other requests take the memory that all may have.
         """
         with self._lock:
             guide = self._guides.pop(grammar, None)
         tokens = self.prepare()
         if guide is None or guide.is_spent:
+            self._check_room(len(grammar))
             guide = self._build(grammar, tokens)
         with self._lock:
+            self._open.add(guide)
             self._guides[grammar] = guide
             while len(self._guides) > _CACHED_GUIDES or sum(map(len, self._guides)) > _CACHED_CHARACTERS:
                 self._guides.popitem(last=False)
         return guide
+
+    def _check_room(self, characters: int) -> None:
+        with self._lock:
+            opened = [len(guide.grammar) for guide in self._open]
+        if len(opened) >= _OPEN_GUIDES or sum(opened) + characters > _OPEN_CHARACTERS:
+            raise QueueFull
 
     def _build(self, grammar: str, tokens: LLTokenizer) -> GrammarGuide:
         matcher = LLMatcher(tokens, LLMatcher.grammar_from_lark(grammar), log_level=0, limits=_LIMITS)

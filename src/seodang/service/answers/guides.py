@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from seodang.i18n import _
-from seodang.inference.engine.contract import Guide, GuideFailed
+from seodang.inference.engine.contract import Guide, GuideFailed, QueueFull
 from seodang.inference.guides.compiler import GuideCompiler
 from seodang.inference.guides.grammars import build_grammar
 from seodang.service.answers.forms import AnswerForm
-from seodang.service.http.api_error import ApiError, reject_field
+from seodang.service.http.api_error import ApiError, build_busy_error, reject_field
 
 _SECONDS: Final = 10
 # A few threads: a form that needs long to compile delays other forms, but no other request.
@@ -27,7 +27,7 @@ async def compile_form(compiler: GuideCompiler, form: AnswerForm | None, prefix:
         prefix: Text before each answer of the model's prompt format.
 
     Raises:
-        ApiError: With the status 400, if the form cannot be kept.
+        ApiError: With the status 400, if the form cannot be kept; with 429, if too many forms are in use.
     """
     if form is None:
         return None
@@ -42,6 +42,8 @@ async def compile_form(compiler: GuideCompiler, form: AnswerForm | None, prefix:
         return await asyncio.wait_for(loop.run_in_executor(_THREADS, compile), _SECONDS)
     except TimeoutError as error:
         raise reject_form(form.field, GuideFailed(_("it needs too long to compile"))) from error
+    except QueueFull as error:
+        raise build_busy_error() from error
     except GuideFailed as error:
         raise reject_form(error.field or form.field, error) from error
 
