@@ -70,7 +70,7 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
     champion_file = read_champion_file(paths.champion)
     champions = _list_champions(champion_file)
     # Before the scoring, because records that DVC cannot fetch should not cost an evaluation.
-    write_rows(paths.exams, (asdict(item) for item in _compare_exams(champions.values(), tasks, paths)))
+    exams = [asdict(item) for item in _compare_exams(champions.values(), tasks, paths)]
     variants = _list_variants(prompt, evaluate, tasks, champions)
     formats = _describe_formats(variants, tokenizer)
     key = _compute_run_key(formats, train, evaluate, tasks, champions, paths)
@@ -78,6 +78,7 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
         models = ModelSlot(train.precision, choose_device(train.device))
         variant_models = [_build_variant_model(variant, tokenizer, champions, paths) for variant in variants]
         scores = evaluate_variants(variant_models, tasks, evaluate, Results(result_log), models)
+    write_rows(paths.exams, exams)
     baseline_scores = list(score_baselines(tasks, splits["train"]))
     blind_scores = score_question_blind(scores, _count_options(tasks))
     write_rows(paths.baselines, (asdict(score) for score in (*baseline_scores, *blind_scores)))
