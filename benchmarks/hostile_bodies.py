@@ -125,8 +125,8 @@ def _make_valid(path: str, rng: random.Random) -> Any:
             "top_logprobs": 2, "stream": rng.random() < 0.3, **_SAMPLING, **_pick_tools(rng), **_pick_form(rng),
         },
         "/v1/completions": lambda: {
-            "prompt": rng.choice(["가", ["가", SECRET], [5, 6], [[5], [6, 7]]]), "max_tokens": 4, "logprobs": 2,
-            "echo": True, "stream": rng.random() < 0.3, **_SAMPLING, **_pick_form(rng),
+            "prompt": rng.choice(["가", ["가", SECRET], [5, 6], [[5], [6, 7]]]), "max_tokens": 4, "max_completion_tokens": 3,
+            "logprobs": 2, "echo": True, "stream": rng.random() < 0.3, **_SAMPLING, **_pick_form(rng),
         },
         "/tokenize": lambda: {"prompt": SECRET, "add_special_tokens": True, "model": None},
         "/detokenize": lambda: {"tokens": [5, 6, 7], "model": None},
