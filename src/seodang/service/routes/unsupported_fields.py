@@ -33,7 +33,6 @@ _COMMON: Final[Mapping[str, Neutral]] = {
     "top_k": (-1, 0),
     "min_p": (0,),
     "min_tokens": (0,),
-    "repetition_penalty": (1,),
     "length_penalty": (1,),
     "use_beam_search": (False,),
     "stop_token_ids": ([],),
