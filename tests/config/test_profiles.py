@@ -116,7 +116,8 @@ def test_the_licence_of_a_profile_allows_the_use_that_it_declares_and_its_name(n
     assert find_licences(params.model.licence).is_complete
     parts = list_parts(params.model.licence, [source.model_dump() for source in params.ingest.sources])
     verdict = require_permission(params.package.intended_use, params.package.name, parts, "it is not shipped")
-    assert (verdict.use, verdict.status) == {"exaone-4.0-1.2b": ("research", "unknown")}.get(name, (None, None))
+    declared = {"exaone-4.0-1.2b": ("research", "unknown"), "gemma-270m-nsmc": ("research", "allowed")}
+    assert (verdict.use, verdict.status) == declared.get(name, (None, None))
 
 
 def test_a_profile_whose_licence_forbids_commercial_use_refuses_it(capsys, monkeypatch):
