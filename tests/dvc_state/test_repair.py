@@ -159,6 +159,4 @@ def test_a_conflict_in_dvc_lock_is_left_to_the_user(root):
 def test_the_messages_are_translated(root, monkeypatch):
     monkeypatch.setenv("SEODANG_LANG", "ko")
     (root / ".dvc" / "tmp" / "rwlock").touch()
-    assert repair_dvc_files(root) == [
-        "손상된 DVC 잠금 파일 .dvc/tmp/rwlock을 지웠습니다. 실행이 강제 종료되면 이렇게 됩니다"
-    ]
+    assert repair_dvc_files(root) == ["고침: DVC 잠금 파일 .dvc/tmp/rwlock이 손상됐습니다(실행이 강제 종료됐을 때처럼)"]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
+from collections.abc import Iterator
 
 import pytest
 from benchmarks.memory import LOADS, call, fit_slope, make_load, report
@@ -28,6 +30,15 @@ def count_objects(app, load, first):
     return len(gc.get_objects()), statuses
 
 
+@pytest.fixture
+def no_log() -> Iterator[None]:
+    """Pytest keeps the records of the log until a test ends."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.usefixtures("no_log")
 @pytest.mark.parametrize("load", LOADS)
 def test_requests_of_any_kind_leave_no_objects(served_chat, load, monkeypatch):
     monkeypatch.setattr(compiler, "_CACHED_GUIDES", 4)

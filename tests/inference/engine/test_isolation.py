@@ -114,10 +114,10 @@ def test_a_cache_that_could_not_grow_keeps_its_states(monkeypatch):
 
 
 def test_a_prefix_that_has_no_place_is_computed_again(monkeypatch, expected):
-    def fail(self, blocks):
+    def fail(self):
         raise MemoryError
 
-    monkeypatch.setattr(PrefixStore, "_grow", fail)
+    monkeypatch.setattr(PrefixStore, "_allocate", fail)
     assert answer(GOOD) == expected
 
 
