@@ -17,6 +17,7 @@ from seodang.inference.engine.contract import GuideFailed
 
 MAX_CHARACTERS: Final = 100_000
 _MAX_DEPTH: Final = 64  # schemas within schemas
+_MAX_SHOWN: Final = 60  # characters of a value in a message
 _MAX_MULTIPLE: Final = 10_000
 _MAX_COMBINED_PATTERNS: Final = 8  # each one doubles the states of their intersection
 _INT64: Final = 2**63
@@ -110,8 +111,9 @@ def _check_object(path: str, schema: Mapping[str, Any]) -> None:
         if name in ("enum", "const"):
             _check_values(path, name, value)
         if not _has_right_kind(name, value):
+            shown = json.dumps(value, ensure_ascii=False)[:_MAX_SHOWN]
             raise GuideFailed(
-                _("{path}: {keyword} has a value that JSON Schema does not know", path=path, keyword=name)
+                _("{path}: {keyword} cannot be {value} in JSON Schema", path=path, keyword=name, value=shown)
             )
     if "$ref" in schema and not str(schema["$ref"]).startswith("#"):
         raise GuideFailed(_("{path}: $ref must refer to a part of this schema, such as #/$defs/name", path=path))
