@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import math
 import random
 import threading
 from dataclasses import replace
@@ -418,9 +419,9 @@ def test_an_answer_that_is_not_streamed_comes_in_few_parts(llama, monkeypatch):
     [steps] = answer(llama, [streamed])
     assert sizes == [2, *[1] * 68]  # the step that ends a prompt computes the next token, too
     sizes.clear()
-    [together] = answer(llama, [replace(streamed, is_streamed=False)])
+    [together] = answer(llama, [replace(streamed, max_delay=math.inf)])
     assert together == steps
-    assert sizes == [33, 33, 4]
+    assert sizes == [1, 33, 33, 3]
     times = [step.computed_at for step in together if step.computed_at is not None]
     assert len(times) > 60
     assert times == sorted(set(times))

@@ -87,8 +87,11 @@ class TokenRequest:
     """None: the model as it was packaged."""
     prompt_logprobs: int | None = None
     """As options.top_logprobs, for the tokens of the prompt; the first token has none."""
-    is_streamed: bool = True
-    """Whether each step is needed at once; else the engine may deliver several together, which is less work."""
+    max_delay: float = 0.0
+    """Seconds that a step may wait for the next ones, and inf: until the answer ends. Fewer deliveries are less work.
+
+    0: each step is delivered at once, as the first one always is. An engine may ignore it.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Self
 
 from seodang.inference.engine.contract import TokenStep
 
-_HELD_STEPS = 32  # of an answer that is not streamed; more would keep the event loop from other readers for too long
+_HELD_STEPS = 32  # of one answer; more would keep the event loop from other readers for too long
 
 
 class Outbox:
@@ -50,7 +51,7 @@ class Channel:
         outbox: Outbox,
         wake: Callable[[], None],
         *,
-        is_streamed: bool = True,
+        max_delay: float = 0.0,
     ) -> None:
         """Create an empty channel.
 
@@ -58,7 +59,7 @@ class Channel:
             loop: Event loop of the reader.
             outbox: Takes the items of the worker.
             wake: Makes the worker notice that the channel was closed.
-            is_streamed: Whether each step is needed at once; else several are delivered together.
+            max_delay: Seconds that a step waits for the next ones; see contract.TokenRequest.
         """
         self.loop = loop
         self.is_closed = False
@@ -69,7 +70,8 @@ class Channel:
         self._reader: asyncio.Future[None] | None = None
         self._outbox = outbox
         self._wake = wake
-        self._is_streamed = is_streamed
+        self._max_delay = max_delay
+        self._delivered_at = -math.inf
         self._held: list[TokenStep] = []
 
     def put(self, item: TokenStep | Exception) -> None:
@@ -88,13 +90,21 @@ class Channel:
                 self._reader = None
         return self._items.popleft()
 
+    def has_step(self) -> bool:
+        """Return whether the next item is there, and a step of an answer that goes on or ends by itself."""
+        item = self._items[0] if self._items else None
+        return isinstance(item, TokenStep) and item.finish_reason != "cancelled"
+
     def deliver(self, item: TokenStep | Exception) -> None:
         """Give an item to the reader with the next flush; in the worker's thread."""
         if isinstance(item, Exception) or item.finish_reason is not None:
             self.is_finished = True
-        elif not self._is_streamed and len(self._held) < _HELD_STEPS:
-            self._held.append(replace(item, computed_at=time.monotonic()))
-            return
+        elif self._max_delay:
+            now = time.monotonic()
+            if now - self._delivered_at < self._max_delay and len(self._held) < _HELD_STEPS:
+                self._held.append(replace(item, computed_at=now))
+                return
+            self._delivered_at = now
         for step in self._held:
             self._outbox.add(self, step)
         self._held.clear()
@@ -137,6 +147,10 @@ class StepStream:
             raise item
         self._has_ended = self._has_ended or item.finish_reason is not None
         return item
+
+    def has_step(self) -> bool:
+        """Return whether the next step is there without waiting."""
+        return not self._has_ended and self._channel.has_step()
 
     async def aclose(self) -> None:
         """End the request; its slot is free after the present step."""

@@ -90,7 +90,7 @@ class TransformersEngine:
             EngineStopped: If the engine has ended by itself.
         """
         loop = asyncio.get_running_loop()
-        channel = Channel(loop, self._outbox, self._wake, is_streamed=request.is_streamed)
+        channel = Channel(loop, self._outbox, self._wake, max_delay=request.max_delay)
         with self._condition:
             if self._failure is not None:
                 raise self._failure

@@ -22,6 +22,11 @@ class _Closable(Protocol):
     async def aclose(self) -> Any: ...
 
 
+@runtime_checkable
+class _Buffered(Protocol):
+    def has_step(self) -> bool: ...
+
+
 class _Series:
     """The metrics of one model; looking a label up takes longer than counting."""
 
@@ -87,6 +92,10 @@ class MeteredSteps:
             raise
         self._observe(step)
         return step
+
+    def has_step(self) -> bool:
+        """Return whether the next step is there without waiting."""
+        return isinstance(self._steps, _Buffered) and self._steps.has_step()
 
     async def aclose(self) -> None:
         """End the request."""
