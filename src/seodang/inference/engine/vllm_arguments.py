@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from seodang.inference.engine.scheduler import Limits
 from seodang.inference.engine.vllm_adapters import build_lora_arguments
+from seodang.inference.engine.vllm_signals import EXTENSION
 
 MAX_LOGPROBS: Final = 20  # as OpenAI's interface
 _SHUTDOWN_SECONDS: Final = 3600
@@ -41,5 +42,6 @@ def build_engine_arguments(
         "structured_outputs_config": {"backend": "guidance"},  # llguidance, as in the engine on transformers
         "shutdown_timeout": _SHUTDOWN_SECONDS,
         **changes,
+        "worker_extension_cls": EXTENSION,
         **build_lora_arguments(adapters.values(), changes),
     }

@@ -33,6 +33,7 @@ from seodang.inference.engine.vllm_guides import check_tokenizer
 from seodang.inference.engine.vllm_heartbeat import Heartbeat
 from seodang.inference.engine.vllm_lora import LoraAdapters
 from seodang.inference.engine.vllm_mapping import build_sampling_arguments, read_prompt_logprobs, read_steps
+from seodang.inference.engine.vllm_signals import protect_workers
 
 logger = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 0.25
@@ -105,7 +106,8 @@ class VllmEngine:
         return StepStream(channel)
 
     async def start(self) -> None:
-        """Load the adapters; see LoraAdapters.load()."""
+        """Load the adapters; see LoraAdapters.load(). From now on its workers end with it, and not by SIGTERM."""
+        await protect_workers(self._engine)
         await self._adapters.load()
 
     def get_failure(self) -> EngineStopped | None:
