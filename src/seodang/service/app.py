@@ -60,12 +60,13 @@ class Seodang:
 
     def __init__(self) -> None:
         """Load the model, once in each worker, before it accepts requests."""
-        from seodang.service.lifecycle.process_end import stop_process
-        from seodang.service.lifecycle.server_control import end_with_parent, take_over_server
         from seodang.service.telemetry.json_log import set_up_json_log
 
         set_up_json_log()
-        filter_library_warnings()
+        filter_library_warnings()  # before the imports of libraries that log while they are imported
+        from seodang.service.lifecycle.process_end import stop_process
+        from seodang.service.lifecycle.server_control import end_with_parent, take_over_server
+
         end_with_parent()
         try:
             self._load()
@@ -73,6 +74,7 @@ class Seodang:
             reason = str(error) if isinstance(error, SeodangError) else f"{type(error).__name__}: {error}"
             stop_process(_("the model cannot be loaded: {reason}", reason=" ".join(reason.split())))
         take_over_server(self._context)
+        set_up_json_log()  # the libraries that the model needs have loggers by now
 
     def _load(self) -> None:
         from seodang.service.model.loading import load_context
@@ -94,12 +96,15 @@ class Seodang:
     @staticmethod
     def check_start() -> None:
         """Stop `bentoml serve` with one line if a model or a setting has an error, or if the worker fails later."""
+        from seodang.service.telemetry.json_log import set_up_json_log
+
+        set_up_json_log()
+        filter_library_warnings()  # before the imports of libraries that log while they are imported
         from seodang.service.lifecycle.server_control import end_with_worker
         from seodang.service.model.engine_choice import choose_engine
         from seodang.service.model.loading import check_packaged_model
         from seodang.service.model.model_sources import read_model_sources
 
-        filter_library_warnings()
         end_with_worker()
         stored = _get_stored_model()
         try:

@@ -80,7 +80,7 @@ def end_with_worker() -> None:
 
     def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if isinstance(error, RuntimeError) and str(error).startswith(_NO_WORKER):
-            print(_("the service has ended with its worker; the lines before say why"), file=sys.stderr)
+            logger.critical(_("the service has ended with its worker; the lines before say why"))
         else:
             original(kind, error, trace)
 

@@ -27,19 +27,35 @@ class JsonFormatter(logging.Formatter):
         }
         if (id := request_id.get()) is not None:
             content["request_id"] = id
+        if record.exc_info and record.exc_info[1] is not None:
+            content |= describe_failure(record.exc_info[1])
         return json.dumps(content | getattr(record, "fields", {}))
 
 
 def set_up_json_log() -> None:
-    """Write the service's log to stderr; a second call changes nothing."""
-    logger = logging.getLogger(_ROOT)
-    if any(isinstance(handler.formatter, JsonFormatter) for handler in logger.handlers):
-        return
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter())
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
+    """Write the log to stderr, also what BentoML, uvicorn and other libraries log; a second call finds new loggers.
+
+    A library's own handler of the terminal would write its lines as plain text between those of the service.
+    """
+    root = logging.getLogger()
+    loggers = [each for each in root.manager.loggerDict.values() if isinstance(each, logging.Logger)]
+    for logger in [root, *loggers]:
+        own = [handler for handler in logger.handlers if _is_plain(handler)]
+        for handler in own:
+            logger.removeHandler(handler)
+        if own:
+            logger.propagate = True
+    if not any(isinstance(handler.formatter, JsonFormatter) for handler in root.handlers):
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(JsonFormatter())
+        root.addHandler(handler)
+    logging.getLogger(_ROOT).setLevel(logging.INFO)
+    logging.captureWarnings(True)
+
+
+def _is_plain(handler: logging.Handler) -> bool:
+    """Return whether a handler writes to the terminal, in a form of its own; handlers of tests are subclasses."""
+    return type(handler) is logging.StreamHandler and not isinstance(handler.formatter, JsonFormatter)
 
 
 def describe_failure(error: BaseException) -> dict[str, Any]:
