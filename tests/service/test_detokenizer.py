@@ -15,6 +15,7 @@ from seodang.primer_base.model import train_tokenizer
 from seodang.service.answers.detokenizer import Detokenizer
 from seodang.service.answers.reader import AnswerReader, TextRules, join_parts
 from seodang.service.answers.stop_texts import StopScanner
+from seodang.service.context import _CONTEXT_TOKENS
 
 _TOKENIZER = train_tokenizer(["다음 문장의 감정을 분석해 주세요", "Say hello"] * 5, vocab_size=300, context_length=128)
 TEXTS = st.text(
@@ -53,6 +54,10 @@ class FallbackDecoder:
         return self.tokenizer.decode(list(ids))
 
 
+_FALLBACK = FallbackDecoder()
+SPLITTERS = {"bytes": (Decoder(), encode_bytes), "fallback": (_FALLBACK, _FALLBACK.encode)}
+
+
 @pytest.mark.parametrize("prompt", ["가", "a", "나", "나나", "봤는데", "나a", "👍", "👍👍", "é👍", "힣가"])
 def test_a_continued_text_keeps_its_first_blank(prompt):
     """The last tokens of a Korean prompt may begin inside a syllable, as the tokens of bytes do."""
@@ -61,6 +66,28 @@ def test_a_continued_text_keeps_its_first_blank(prompt):
     count = len(decoder.encode(prompt))
     detokenizer = Detokenizer(decoder, tuple(ids[:count][-4:]))
     assert "".join(map(detokenizer.push, ids[count:])) == " a b"
+
+
+@pytest.mark.parametrize("kind", ["bytes", "fallback"])
+@given(text=st.text(alphabet="ab가 나힣👍é", min_size=1, max_size=6), data=st.data())
+@settings(max_examples=100, deadline=None)
+def test_a_character_that_the_prompt_begins_is_the_first_of_its_answer(kind, text, data):
+    """Prompts of token ids may end inside a character; the answer completes it."""
+    decoder, encode = SPLITTERS[kind]
+    ids = encode(f"a{text}")
+    end = data.draw(st.integers(1, len(ids)))
+    complete = next(text for stop in range(end, -1, -1) if "\ufffd" not in (text := decoder.decode(ids[:stop])))
+    detokenizer = Detokenizer(decoder, ids[:end][-_CONTEXT_TOKENS:])
+    assert complete + "".join(map(detokenizer.push, ids[end:])) == decoder.decode(ids)
+
+
+@pytest.mark.parametrize("kind", ["bytes", "fallback"])
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("before", ["", "나", "b나"])
+def test_a_character_that_the_prompt_begins_and_the_answer_does_not_complete_is_left_out(kind, size, before):
+    decoder, encode = SPLITTERS[kind]
+    detokenizer = Detokenizer(decoder, [*encode(before), *encode("힣")[:size]][-_CONTEXT_TOKENS:])
+    assert "".join(map(detokenizer.push, encode("a나"))) == "a나"
 
 
 @given(text=st.text(alphabet="a가 나힣👍é\n", min_size=1))

@@ -33,16 +33,40 @@ class Detokenizer:
         Args:
             decoder: Of the model's tokenizer.
             context: Last tokens before the text; SentencePiece drops the blank of a text that has nothing before it.
+                If they end inside a character, the character is the first one of the text.
         """
         self._decoder = decoder
+        self._half = 0
         self._start_window([])
-        for start in range(len(context)):  # the first tokens may be the end of a character
-            if _REPLACEMENT not in decoder.decode(context[start:]):
-                self._start_window(list(context[start:]))
-                break
+        for held in range(min(len(context), _MAX_INCOMPLETE + 1)):
+            if self._continue(context, len(context) - held):
+                return
+        if context and len(context) <= _MAX_INCOMPLETE:  # nothing but the beginning of a character
+            self._window = list(context)
+            self._half = len(decoder.decode(context))
+
+    def _continue(self, context: Sequence[int], end: int) -> bool:
+        """Start behind the first `end` tokens; return False if they do not end with a complete character."""
+        for start in range(end):  # the first tokens may be the end of a character
+            known = self._decoder.decode(context[start:end])
+            if _REPLACEMENT not in known:
+                self._window, self._boundary = list(context[start:]), end - start
+                text = self._decoder.decode(self._window)
+                self._sent = max(known, text.rstrip(_REPLACEMENT), key=len)
+                self._half = len(text) - len(self._sent)
+                return True
+        return False
 
     def push(self, token: int) -> str:
         """Return the text that a token completes; empty while a character is incomplete."""
+        added = self._add(token)
+        if added and self._half:  # the context's half of a character that no token completed is left out
+            invalid = len(added) - len(added.lstrip(_REPLACEMENT))
+            added = added[min(invalid, self._half) :]
+            self._half = 0
+        return added
+
+    def _add(self, token: int) -> str:
         self._window.append(token)
         text = self._decoder.decode(self._window)
         stable = text.rstrip(_REPLACEMENT)
