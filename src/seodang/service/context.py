@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, TypeVar
@@ -21,7 +22,7 @@ from seodang.service.tools.prompts import ToolSupport
 
 _Body = TypeVar("_Body", bound=BaseModel)
 _MAX_ARRAYS: Final = 2**17  # the parser takes 300 bytes for an empty one
-_CONTEXT_TOKENS: Final = 4  # before a continued text; a decoder looks back no further
+_CONTEXT_TOKENS: Final = 7  # before a continued text: a character of four bytes, and three bytes of an incomplete one
 
 
 @dataclass
@@ -103,7 +104,7 @@ async def read_body(request: Request, kind: type[_Body]) -> _Body:
         media_type.startswith("application/") and media_type.endswith("+json")
     ):
         raise ApiError(400, _("send the request as JSON, with Content-Type: application/json"), code="invalid_json")
-    content = await request.body()
+    content = (await request.body()).removeprefix(codecs.BOM_UTF8)  # which .NET and PowerShell write
     if content.count(b"[") > _MAX_ARRAYS:
         raise ApiError(
             400, _("the body has too many arrays; the maximum is {limit:,}", limit=_MAX_ARRAYS), code="invalid_value"
@@ -111,7 +112,16 @@ async def read_body(request: Request, kind: type[_Body]) -> _Body:
     try:
         return kind.model_validate_json(content)
     except ValidationError as error:
+        _check_encoding(content)
         raise build_validation_error(error) from error
+
+
+def _check_encoding(content: bytes) -> None:
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        message = _("the body is not UTF-8 (byte {number:,}); send JSON in UTF-8", number=error.start + 1)
+        raise ApiError(400, message, code="invalid_json") from error
 
 
 def build_rejection(error: RequestRejected) -> ApiError:

@@ -12,6 +12,7 @@ from seodang.service.http.api_error import reject_field
 from seodang.service.routes.request_fields import SamplingRequest
 
 _NO_TOKEN: Final = frozenset({-1})
+_MIN_TOP_P: Final = 1e-6  # the most probable token alone
 
 
 def build_sampling_options(
@@ -43,7 +44,7 @@ def build_sampling_options(
     return SamplingOptions(
         max_new_tokens=max_new_tokens,
         temperature=request.temperature or 0.0,
-        top_p=1.0 if request.top_p is None else request.top_p,
+        top_p=1.0 if request.top_p is None else max(request.top_p, _MIN_TOP_P),
         seed=None if request.seed is None else _wrap_seed(request.seed + choice),
         presence_penalty=request.presence_penalty or 0.0,
         frequency_penalty=select_frequency_penalty(request.frequency_penalty, frequency_penalty, guide),

@@ -36,7 +36,7 @@ async def complete_chat(request: Request) -> Response:
     body = await read_body(request, ChatRequest)
     context = get_context(request).select_model(body.model)
     check_sampling(body, _list_unsupported(body))
-    if body.top_logprobs is not None and not body.logprobs:
+    if body.top_logprobs and not body.logprobs:  # clients whose numbers cannot be unset send 0
         raise reject_field("top_logprobs", _("needs logprobs: true"))
     form = find_form(body)
     plan = context.tools.plan(body, form)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
 from seodang.i18n import _
@@ -25,7 +25,14 @@ def _check_encodable(text: str) -> str:
     return text
 
 
+def _read_whole(value: Any) -> Any:
+    """Return 4 for 4.0: JSON has one kind of numbers, and clients that keep all of them as floats write 4.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Integer = Annotated[int, BeforeValidator(_read_whole)]
 Text = Annotated[str, AfterValidator(_check_encodable)]
+NonEmptyText = Annotated[str, Field(min_length=1), AfterValidator(_check_encodable)]
 FilledText = Annotated[Text, AfterValidator(_check_not_blank), Field(json_schema_extra={"pattern": r"\S"})]
 
 

@@ -10,15 +10,16 @@ from seodang.i18n import _
 from seodang.records import Turn, normalize
 from seodang.service.http.api_error import UNION_TAG, build_unsupported_error, reject_field
 from seodang.service.model.served_model import Conversation
-from seodang.service.routes.field_types import LIST, TEXT, TEXT_OR_LIST, OpenObject, Text
-from seodang.service.routes.request_fields import SamplingRequest
+from seodang.service.routes.field_types import LIST, TEXT, TEXT_OR_LIST, Integer, OpenObject, Text
+from seodang.service.routes.request_fields import Count, SamplingRequest
 from seodang.service.tools.requests import ToolCall, ToolFields
 
 MAX_PROMPTS: Final = 128
 _MAX_MESSAGES: Final = 1024
-TokenCount = Annotated[int, Field(ge=0, lt=2**63)]
+_INT64: Final = 2**63
+TokenId = Annotated[int, Field(ge=0, lt=_INT64)]
 # The first error ends a list. Else a body of 4 MB with a million wrong values takes 18 seconds and 5 GB of memory.
-TokenIds = Annotated[list[TokenCount], Field(fail_fast=True)]
+TokenIds = Annotated[list[TokenId], Field(fail_fast=True)]
 
 
 _TEXTS: Final = Tag(f"{UNION_TAG}texts")
@@ -65,11 +66,11 @@ class ChatRequest(SamplingRequest, ToolFields):
     """Body of POST /v1/chat/completions."""
 
     messages: Annotated[list[ChatMessage], Field(fail_fast=True, min_length=1, max_length=_MAX_MESSAGES)]
-    max_tokens: Annotated[int, Field(ge=1, lt=2**63)] | None = None
-    max_completion_tokens: Annotated[int, Field(ge=1, lt=2**63)] | None = None
+    max_tokens: Count | None = None
+    max_completion_tokens: Count | None = None
     """Comes before max_tokens."""
     logprobs: bool | None = None
-    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    top_logprobs: Annotated[Integer, Field(ge=0, le=20)] | None = None
 
 
 class CompletionRequest(SamplingRequest):
@@ -83,10 +84,10 @@ class CompletionRequest(SamplingRequest):
         Discriminator(_find_prompt),
     ]
     """Text, token ids, or a list of either; no template is added."""
-    max_tokens: TokenCount | None = None
-    max_completion_tokens: TokenCount | None = None
+    max_tokens: Annotated[Integer, Field(ge=0, lt=_INT64)] | None = None
+    max_completion_tokens: Annotated[Integer, Field(ge=0, lt=_INT64)] | None = None
     """The name of chats, which load tools send here, too; comes before max_tokens."""
-    logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    logprobs: Annotated[Integer, Field(ge=0, le=20)] | None = None
     echo: bool | None = None
     """Whether the answer begins with the prompt."""
 
@@ -153,7 +154,9 @@ def read_text(message: ChatMessage, index: int) -> str:
     if not isinstance(message.content, list):
         return message.content or ""
     for number, part in enumerate(message.content):
-        if part.type != "text" or part.text is None:
+        if part.type == "text" and part.text is None:
+            raise reject_field(f"messages.{index}.content.{number}.text", _("a text part needs its text"))
+        if part.type != "text":
             raise build_unsupported_error(f"messages.{index}.content.{number}")
     return "".join(part.text or "" for part in message.content)
 

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from seodang.i18n import _
 from seodang.service.answers.forms import FormRequest
-from seodang.service.routes.field_types import Text
+from seodang.service.routes.field_types import Integer, NonEmptyText, Text
 from seodang.service.routes.unsupported_fields import STREAM_FIELDS, Neutral, check_supported
 
 MAX_STOPS: Final = 4
@@ -31,8 +31,8 @@ def _check_biases(value: Any) -> Any:
 
 
 Temperature = Annotated[float, Field(ge=0, le=2)]
-Seed = Annotated[int, Field(ge=-_INT64, lt=_INT64)]
-Count = Annotated[int, Field(gt=0, lt=_INT64)]
+Seed = Annotated[Integer, Field(ge=-_INT64, lt=_INT64)]
+Count = Annotated[Integer, Field(gt=0, lt=_INT64)]
 
 
 class StreamOptions(BaseModel):
@@ -55,13 +55,14 @@ class SamplingRequest(FormRequest):
     """Tag or name of the model."""
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    n: Annotated[int, Field(ge=1, le=MAX_CHOICES)] | None = None
+    n: Annotated[Integer, Field(ge=1, le=MAX_CHOICES)] | None = None
     """Number of answers."""
     seed: Seed | None = None
     """Equal seeds give equal answers."""
     temperature: Temperature | None = None
     """0 (default): greedy decoding."""
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    """0: the most probable token alone."""
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     logit_bias: (
@@ -75,7 +76,7 @@ class SamplingRequest(FormRequest):
     """Token id -> value added to its logit."""
     stop: (
         Annotated[
-            list[Annotated[Text, Field(min_length=1)]],
+            list[NonEmptyText],
             Field(fail_fast=True, max_length=MAX_STOPS, json_schema_extra={"description": "a text, or up to four"}),
             BeforeValidator(_list_stops, json_schema_input_type=str | list[str]),
         ]
