@@ -4,26 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from prefect import flow
 from prefect.client.schemas.objects import State
 
-from flows.notifications import notify
-from flows.pipeline import name_flow_run, run_pipeline
+from flows.pipeline import pipeline_flow, run_pipeline
 from seodang.orchestration.parameters import RunParameters
 
 _DEFAULTS = RunParameters()
 _STAGES: Final = ("evaluate", "gate", "report")
 
 
-@flow(
-    name="evaluate-only",
-    flow_run_name=name_flow_run,
-    persist_result=False,
-    on_completion=[notify],
-    on_failure=[notify],
-    on_crashed=[notify],
-    on_cancellation=[notify],
-)
+@pipeline_flow
 def evaluate_only(run: RunParameters = _DEFAULTS, project: str | None = None) -> str | State[Any]:
     """Run the stages `evaluate`, `gate` and `report` on the adapter of a commit or experiment.
 

@@ -8,25 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import flow
 from prefect.client.schemas.objects import State
 
-from flows.notifications import notify
-from flows.pipeline import name_flow_run, run_pipeline
+from flows.pipeline import pipeline_flow, run_pipeline
 from seodang.orchestration.parameters import PipelineParameters
 
 _DEFAULTS = PipelineParameters()
 
 
-@flow(
-    name="instruction-tuning",
-    flow_run_name=name_flow_run,
-    persist_result=False,
-    on_completion=[notify],
-    on_failure=[notify],
-    on_crashed=[notify],
-    on_cancellation=[notify],
-)
+@pipeline_flow
 def instruction_tuning(run: PipelineParameters = _DEFAULTS, project: str | None = None) -> str | State[Any]:
     """Run the stages; package the tuned model if the verdict of the gate is `promote`.
 

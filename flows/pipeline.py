@@ -1,13 +1,13 @@
-"""What all flows of the pipeline do: open a run, run its stages as tasks, save the result as a DVC experiment."""
+"""What the flows of the pipeline share: their settings, and a run from its worktree to its DVC experiment."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 
-from prefect import get_run_logger
+from prefect import Flow, flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
@@ -16,6 +16,7 @@ from prefect.states import Completed
 from flows import reports, tables
 from flows.commands import run_dvc
 from flows.escaping import escape_log_line
+from flows.notifications import notify
 from flows.placement import run_training_elsewhere
 from flows.stages import TASKS
 from seodang.errors import SeodangError
@@ -33,17 +34,33 @@ from seodang.stages import STAGES
 
 PROJECT: Final = Path(__file__).resolve().parent.parent
 Finish = Callable[[Worktree], "str | State[Any] | None"]
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+def pipeline_flow(function: Callable[Parameters, Result]) -> Flow[Parameters, Result]:
+    """Make a function a flow of the pipeline: named after it, with notifications about every end of a run."""
+    settings = flow(
+        name=function.__name__.replace("_", "-"),  # Prefect, too, derives it so when it reads the file of a deployment
+        flow_run_name=name_flow_run,
+        persist_result=False,
+        on_completion=[notify],
+        on_failure=[notify],
+        on_crashed=[notify],
+        on_cancellation=[notify],
+    )
+    return settings(function)
 
 
 def name_flow_run() -> str:
     """Return the name of the current flow run: the flow, the profile and the commit. Prefect calls this."""
     parameters = flow_run.parameters
-    run, flow = parameters.get("run"), flow_run.flow_name or "flow"
+    run, name = parameters.get("run"), flow_run.flow_name or "flow"
     try:
         commit = find_revision(run, find_project(parameters.get("project"))).commit
-        return f"{flow} {name_run(run, commit)}"
+        return f"{name} {name_run(run, commit)}"
     except (SeodangError, AttributeError):  # the flow itself reports what is wrong
-        return flow
+        return name
 
 
 def find_project(project: str | None) -> Path:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
 
 from flows.commands import CommandFailed, run_logged
-from flows.notifications import notify
-from flows.pipeline import list_stages_to, name_flow_run, run_pipeline
+from flows.pipeline import list_stages_to, pipeline_flow, run_pipeline
 from seodang.i18n import get_language
 from seodang.orchestration.parameters import StudyParameters
 from seodang.orchestration.results import save_experiment
@@ -19,15 +17,7 @@ from seodang.orchestration.worktrees import Worktree
 _DEFAULTS = StudyParameters()
 
 
-@flow(
-    name="study",
-    flow_run_name=name_flow_run,
-    persist_result=False,
-    on_completion=[notify],
-    on_failure=[notify],
-    on_crashed=[notify],
-    on_cancellation=[notify],
-)
+@pipeline_flow
 def study(run: StudyParameters = _DEFAULTS, project: str | None = None) -> str | State[Any]:
     """Run the stages up to `prepare`, then a study; its report becomes part of the experiment.
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import prefect.server.api
 import pytest
-from flows import load_flow
+from flows import FLOWS, load_flow
 from flows.deploy import POOLS, find_job_template, select_deployments
+from flows.notifications import notify
+from flows.pipeline import name_flow_run
 from prefect.cli.deploy._models import PrefectYamlModel
 from prefect.utilities.templating import apply_values
 from tests.constants import ROOT
@@ -57,6 +59,18 @@ def test_each_deployment_has_a_flow_valid_parameters_and_a_known_pool(deployment
     assert Path(inspect.getfile(flow.fn)).name == Path(file).name
     flow.validate_parameters({"project": None, **deployment.get("parameters", {})})
     assert deployment["work_pool"]["name"] in POOLS
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_each_flow_has_its_name_and_those_of_the_pipeline_tell_every_end(name):
+    flow = load_flow(name)
+    assert flow.name == name
+    if name == "watch-sources":
+        return
+    hooks = (flow.on_completion_hooks, flow.on_failure_hooks, flow.on_crashed_hooks, flow.on_cancellation_hooks)
+    assert hooks == ([notify],) * 4
+    assert flow.flow_run_name is name_flow_run
+    assert "profile" in flow.parameters.definitions[type(flow.fn.__defaults__[0]).__name__]["properties"]
 
 
 def test_the_pool_and_the_queue_of_the_gpu_run_one_at_a_time():
