@@ -75,3 +75,20 @@ def test_a_shared_cache_is_swept_too(root, tmp_path_factory):
     age(shared / "files/md5/a0/.old.tmp")
     assert remove_leftovers(root) == 5
     assert list(shared.rglob("*.tmp")) == []
+
+
+def test_an_empty_entry_of_the_run_cache_which_fails_each_later_run_is_deleted(root):
+    """DVC makes the folder of an entry before the entry; a kill between the two leaves the folder."""
+    (root / "dvc.yaml").write_text("stages: {one: {cmd: echo 1 > one.txt, deps: [in.txt], outs: [one.txt]}}")
+    (root / "in.txt").write_text("1")
+    subprocess.run(["dvc", "repro", "-q"], cwd=root, check=True)
+    (entry,) = (root / ".dvc/cache/runs").glob("*/*/*")
+    entry.unlink()
+    (root / "dvc.lock").unlink()
+    broken = subprocess.run(["dvc", "repro"], cwd=root, capture_output=True, text=True, check=False)
+    assert "not 'NoneType'" in broken.stderr
+    os.utime(entry.parent, (time.time() + 60,) * 2)
+    assert list_leftovers(root) == []  # as new: a process may be about to write into it
+    age(entry.parent)
+    remove_leftovers(root)
+    subprocess.run(["dvc", "repro", "-q"], cwd=root, check=True)

@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 _UNTOUCHED_SECONDS: Final = 3600.0
 """Age of the last change from which on no process writes a temporary file of the cache, which projects may share."""
+_UNUSED_SECONDS: Final = 5.0
+"""Age from which on no process is about to write into an empty folder of the run cache: it does so at once."""
 _FORMER_PREFIXES: Final = (".sketches-", ".gguf-")  # of earlier versions; none of them writes here now
 _MEGABYTE: Final = 1e6  # bytes
 
@@ -70,6 +72,16 @@ def _iter_cache_files(cache: Path) -> Iterator[Path]:
             with suppress(OSError):
                 if file.lstat().st_mtime < oldest:
                     yield file
+    yield from _iter_empty_entries(cache)
+
+
+def _iter_empty_entries(cache: Path) -> Iterator[Path]:
+    """Yield entries of the run cache without content: a kill while DVC saves leaves one, and each later run fails."""
+    oldest = time.time() - _UNUSED_SECONDS
+    for folder in cache.glob("runs/*/*"):
+        with suppress(OSError):
+            if folder.is_dir() and folder.lstat().st_mtime < oldest and not any(folder.iterdir()):
+                yield folder
 
 
 def _iter_parts(root: Path) -> Iterator[Path]:
