@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -17,13 +18,14 @@ from flows import reports, tables
 from flows.commands import run_dvc
 from flows.escaping import escape_log_line
 from flows.notifications import notify
-from flows.placement import run_training_elsewhere
-from flows.stages import TASKS
+from flows.placement import cancel_training_elsewhere, run_training_elsewhere
+from flows.stages import TASKS, StageFailed
 from seodang.errors import SeodangError
 from seodang.i18n import _
 from seodang.io.folder_lock import hold_folder
 from seodang.io.jsonl import read_json
 from seodang.orchestration.dvc_plan import describe_plan, parse_plan
+from seodang.orchestration.failures import keep_failed_outputs
 from seodang.orchestration.parameters import PipelineParameters, RunParameters
 from seodang.orchestration.results import save_experiment
 from seodang.orchestration.runs import Run, find_revision, name_run, open_run
@@ -45,9 +47,9 @@ def pipeline_flow(function: Callable[Parameters, Result]) -> Flow[Parameters, Re
         flow_run_name=name_flow_run,
         persist_result=False,
         on_completion=[notify],
-        on_failure=[notify],
-        on_crashed=[notify],
-        on_cancellation=[notify],
+        on_failure=[cancel_training_elsewhere, notify],
+        on_crashed=[cancel_training_elsewhere, notify],
+        on_cancellation=[cancel_training_elsewhere, notify],
     )
     return settings(function)
 
@@ -155,7 +157,7 @@ def _run_stages(run: RunParameters, stages: Sequence[str], worktree: Worktree) -
             run_training_elsewhere(run.train_deployment, worktree)
         # Judgements count: the next run must see the one of this run, so nobody else judges until it is saved.
         with hold_folder(worktree.folder) if stage == "gate" else nullcontext():
-            TASKS[stage](worktree.root, (worktree.lock,))
+            _run_stage(stage, worktree)
             if stage == "gate":
                 save_experiment(worktree)
     if stages[-1] == "package":
@@ -163,6 +165,35 @@ def _run_stages(run: RunParameters, stages: Sequence[str], worktree: Worktree) -
         get_run_logger().info(_("packaged: {tag}", tag=tag))
         return tag
     return None
+
+
+def _run_stage(stage: str, worktree: Worktree) -> None:
+    """Run a stage; if it fails, keep what this run has computed, and log where it is."""
+    started = time.time()
+    try:
+        TASKS[stage](worktree.root, (worktree.lock,))
+    except StageFailed:
+        try:
+            _keep_results(stage, worktree, started)
+        except (SeodangError, OSError) as error:  # the failure of the stage says more
+            get_run_logger().warning(_("the results of the other stages could not be saved: {error}", error=error))
+        raise
+
+
+def _keep_results(failed_stage: str, worktree: Worktree, started: float) -> None:
+    logger = get_run_logger()
+    if folder := keep_failed_outputs(worktree, failed_stage, started):
+        logger.error(
+            _("what {stage} wrote before it failed: {folder}", stage=failed_stage, folder=escape_log_line(str(folder)))
+        )
+    save_experiment(worktree)
+    logger.info(
+        _(
+            "the stages before {stage} are saved: DVC experiment {name}; to continue from there, set revision to it",
+            stage=failed_stage,
+            name=worktree.name,
+        )
+    )
 
 
 def _read_refusal(worktree: Worktree) -> State[Any] | None:

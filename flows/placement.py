@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from typing import Any, Final, cast
 
-from prefect.client.schemas.objects import FlowRun
+from prefect import Flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterParentFlowRunId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun, State, StateType
 from prefect.deployments import run_deployment
+from prefect.logging.loggers import flow_run_logger
+from prefect.states import Cancelling
 
 from flows.commands import CommandFailed, run_dvc
 from seodang.i18n import _
@@ -39,3 +49,16 @@ def run_training_elsewhere(deployment: str, worktree: Worktree) -> None:
         raise CommandFailed(_("the git remote has no experiment of run {run}", run=other.name))
     take_over(worktree, resolve_revision(worktree.project, name).tree)
     run_dvc(["pull", "--allow-missing", _STAGE], worktree.root, keep_open=(worktree.lock,))
+
+
+def cancel_training_elsewhere(flow: Flow[..., Any], flow_run: FlowRun, _state: State[Any]) -> None:
+    """Cancel the runs that a run waits for, after it was cancelled or has failed: nobody takes over their results."""
+    unfinished = sorted(set(StateType) - TERMINAL_STATES)
+    waited_for = FlowRunFilter(
+        parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[flow_run.id]),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=unfinished)),
+    )
+    with get_client(sync_client=True) as client:
+        for run in client.read_flow_runs(flow_run_filter=waited_for):
+            client.set_flow_run_state(run.id, Cancelling(message=_("the run that waited for it has ended")))
+            flow_run_logger(flow_run, flow).info(_("cancelled too: run {run}", run=run.name))

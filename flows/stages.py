@@ -47,7 +47,12 @@ def run_stage(stage: str, project: Path, keep_open: Sequence[int] = ()) -> None:
         code, lines = run_logged(command, project, progress_file=progress_file, keep_open=keep_open)
     if code != 0:
         refused = reports.find_stage_exit_code(lines) in _REFUSALS
-        raise (StageRefused if refused else StageFailed)(reports.format_failure(stage, lines))
+        raise (StageRefused if refused else StageFailed)(reports.format_failure(stage, _shorten_paths(lines, project)))
+
+
+def _shorten_paths(lines: Sequence[str], project: Path) -> list[str]:
+    """Return lines without the folder of the worktree, which is gone when somebody reads them."""
+    return [line.replace(f"{project}/", "") for line in lines]
 
 
 def _is_retryable(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:

@@ -20,6 +20,22 @@ def test_a_line_has_the_level_that_its_program_gave_it(line, level, text):
     assert parse_log_line(line) == (level, text)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Updating lock file 'dvc.lock'",
+        "To track the changes with git, run:",
+        "\tgit add dvc.lock",
+        "To enable auto staging, run:",
+        "\tdvc config core.autostage true",
+        "Use `dvc push` to send your updates to remote storage.",
+        "WARNING: 'artifacts/validate/quarantine.jsonl' is empty.",
+    ],
+)
+def test_hints_of_dvc_for_a_user_who_runs_it_by_hand_are_details(line):
+    assert parse_log_line(line + "\n") == (logging.DEBUG, line)
+
+
 def test_further_lines_of_an_error_have_its_level():
     assert parse_log_line("  train.rank: is missing\n", logging.ERROR)[0] == logging.ERROR
     assert parse_log_line("  epoch\n", logging.INFO)[0] == logging.INFO

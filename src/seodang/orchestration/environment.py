@@ -15,6 +15,10 @@ _LOG_FORMAT: Final = "%(levelname)s\t%(message)s"
 _LEVELS: Final = {name: getattr(logging, name) for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")}
 _PREFIXED: Final = re.compile(rf"^({'|'.join(_LEVELS)})(\t|: )")
 _FAILURE: Final = "seodang: "  # begins the message of a stage that fails
+_DVC_HINTS: Final = re.compile(
+    r"^(To track the changes with git, run:|\s+git add .*|To enable auto staging, run:|\s+dvc config core\.autostage true"
+    r"|Use `dvc push` to send .*|(Generating|Updating) lock file '.*'|WARNING: '.*' is empty\.)$"
+)  # they are for a user who runs DVC by hand; empty files are those without quarantined rows
 _CONTROL: Final = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # terminal codes
 
 
@@ -50,6 +54,8 @@ def parse_log_line(line: str, last_level: int = logging.INFO) -> tuple[int, str]
         last_level: Of the line before; further lines of an error belong to it.
     """
     text = _CONTROL.sub("", line.rstrip())
+    if _DVC_HINTS.match(text):
+        return logging.DEBUG, text
     if match := _PREFIXED.match(text):
         is_ours = match[2] == "\t"
         return _LEVELS[match[1]], text[match.end() :] if is_ours else text
