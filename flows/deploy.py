@@ -1,4 +1,4 @@
-"""`python -m flows.deploy NAME ...`: deploy the flows of prefect.yaml; work pools that are missing are created.
+"""`python -m flows.deploy NAME ...`: deploy the flows of prefect.yaml, their work pools and their automations.
 
 A second call changes nothing but what prefect.yaml has changed: schedules and triggers are replaced, and work pools
 keep what their owner has set.
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from flows.settings import Thresholds
 from seodang.config.yaml_file import read_yaml
 from seodang.errors import SeodangError
 from seodang.i18n import _
@@ -40,11 +41,8 @@ POOLS: Final = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Create missing work pools and deploy; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m flows.deploy", description=_("Deploy the flows of prefect.yaml."))
-    parser.add_argument("names", nargs="+", metavar="NAME", help=_("Name of deployments, such as local."))
-    parser.add_argument("--project", type=Path, default=Path(), help=_("Folder with prefect.yaml."))
-    options = parser.parse_args(arguments)
+    """Create missing work pools, deploy flows and automations; return the exit code."""
+    options = _build_parser().parse_args(arguments)
     project = options.project.resolve()
     try:
         deployments = select_deployments(read_yaml(project / "prefect.yaml"), options.names)
@@ -55,7 +53,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = [f"--name={_get_flow_name(each)}/{each['name']}" for each in deployments]
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", *names]
     environment = {**os.environ, "PWD": str(project)}  # prefect.yaml reads it
-    return subprocess.run(command, cwd=project, env=environment, check=False).returncode
+    code = subprocess.run(command, cwd=project, env=environment, check=False).returncode
+    if code == 0:
+        _deploy_automations(Thresholds(options.silence, options.answer, options.start))
+    return code
+
+
+def _build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m flows.deploy", description=_("Deploy the flows of prefect.yaml."))
+    parser.add_argument("names", nargs="+", metavar="NAME", help=_("Name of deployments, such as local."))
+    parser.add_argument("--project", type=Path, default=Path(), help=_("Folder with prefect.yaml."))
+    limits = parser.add_argument_group(_("dead runs"), _("Seconds, at least 10."))
+    defaults, seconds = Thresholds(), _("SECONDS")
+    limits.add_argument(
+        "--silence",
+        type=float,
+        default=defaults.silence,
+        metavar=seconds,
+        help=_("Without a heartbeat, until a run is asked for an answer; default {seconds}.", seconds=defaults.silence),
+    )
+    limits.add_argument(
+        "--answer",
+        type=float,
+        default=defaults.answer,
+        metavar=seconds,
+        help=_("Without an answer, until the run is crashed; default {seconds}.", seconds=defaults.answer),
+    )
+    limits.add_argument(
+        "--start",
+        type=float,
+        default=defaults.start,
+        metavar=seconds,
+        help=_("Between a worker's taking a run and its start; default {seconds}.", seconds=defaults.start),
+    )
+    return parser
+
+
+def _deploy_automations(thresholds: Thresholds) -> None:
+    from flows.automations import build_automations, deploy_automations
+
+    deploy_automations(build_automations(thresholds))
 
 
 def select_deployments(content: dict[str, Any], names: Iterable[str]) -> list[dict[str, Any]]:

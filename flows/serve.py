@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from flows.process_guard import guard_process
+from flows.settings import RUN, SERVER, Thresholds
 from seodang.cli.streams import prepare_streams
 from seodang.errors import SeodangError
 from seodang.i18n import _
@@ -103,6 +104,8 @@ def _configure(url: str, home: Path) -> None:
         PREFECT_SERVER_LOGS_STREAM_OUT_ENABLED="true",
         DO_NOT_TRACK="1",
     )
+    for name, value in {**SERVER, **RUN}.items():
+        os.environ.setdefault(name, value)
     os.environ.setdefault("PREFECT_RUNNER_POLL_FREQUENCY", "2")  # seconds between looks for new runs
     os.environ.pop("PREFECT_PROFILE", None)  # that profile exists in the user's home, not in this one
 
@@ -187,8 +190,10 @@ def _serve_deployments(url: str, project: Path) -> None:
     from prefect import serve
 
     from flows import FLOWS, load_flow
+    from flows.automations import build_automations, deploy_automations
 
     print(_format_instructions(url), flush=True)
+    deploy_automations(build_automations(Thresholds()))
     deployments = [_create_deployment(load_flow(name), project) for name in FLOWS]
     serve(*deployments, print_starting_message=False)
 

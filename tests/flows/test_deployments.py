@@ -10,6 +10,7 @@ from flows import FLOWS, load_flow
 from flows.deploy import POOLS, find_job_template, select_deployments
 from flows.notifications import notify
 from flows.pipeline import name_flow_run
+from flows.settings import RUN
 from prefect.cli.deploy._models import PrefectYamlModel
 from prefect.utilities.templating import apply_values
 from tests.constants import ROOT
@@ -89,7 +90,7 @@ def test_a_container_clones_the_commit_that_was_deployed_and_uses_the_remotes(na
 def test_the_docker_job_has_an_image_a_memory_limit_and_the_path_of_the_code():
     job = render_job("instruction_tuning/docker")
     assert (job["image"], job["mem_limit"]) == ("{{ $SEODANG_IMAGE }}", "8g")
-    assert job["env"] == {"PYTHONPATH": "src"}
+    assert job["env"] == {"PYTHONPATH": "src", **RUN}
     assert job["auto_remove"] is False
 
 

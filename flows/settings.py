@@ -1,0 +1,38 @@
+"""Settings of Prefect that let runs survive kills and restarts. docs/prefect.md lists those of the server.
+
+Without Prefect, because Prefect reads its settings when it is imported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+# A server keeps the leases on concurrency slots in memory by default: after its restart, a slot that a dead run holds
+# is never given back.
+SERVER: Final = {
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+    # Seconds until a run that waits for a slot asks again; Prefect's default is 30.
+    "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "5",
+    # Seconds until a run whose worker does not answer is Cancelled; Prefect's default is 300.
+    "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_CANCELLING_TIMEOUT_SECONDS": "60",
+}
+# Of the process of a run. prefect.yaml repeats them for workers; a test compares the two.
+RUN: Final = {
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # seconds; Prefect's minimum
+    # A request waits 2, 4, ... 256 seconds for a server that has gone: 8 minutes in all, by default one minute.
+    "PREFECT_CLIENT_MAX_RETRIES": "8",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """How long the automations for dead runs wait, in seconds; at least 10, as Prefect wants."""
+
+    silence: float = 70
+    """Without a heartbeat, until the run is asked for an answer: two heartbeats and a reserve."""
+    answer: float = 60
+    """Without an answer, until the run is crashed."""
+    start: float = 240
+    """Between a worker's taking a run and its start. Less than the 300 seconds of the lease on its slot: after the
+    lease has expired, a crash would give the slot back a second time."""
