@@ -19,6 +19,7 @@ import yaml
 from seodang.errors import ModelError
 from seodang.i18n import _
 from seodang.io.atomic import compute_sha256, write_atomically
+from seodang.packaging.store_writing import write_version
 
 if TYPE_CHECKING:
     import bentoml
@@ -32,8 +33,7 @@ def store_model(folder: Path, name: str, version: str, labels: dict[str, str], *
     """Copy a model folder into BentoML's model store and return its exact tag.
 
     A stored model of the same tag and content is kept, and only its metadata files are updated. A later run can produce
-    the same weights with a newer lineage. A stored model with other content is the remains of a killed run and is
-    replaced.
+    the same weights with a newer lineage. A stored model with other content is damaged and is replaced.
 
     Args:
         folder: Folder of the model, with its metadata files.
@@ -54,8 +54,12 @@ def store_model(folder: Path, name: str, version: str, labels: dict[str, str], *
         for metadata_file in (name for name in metadata_files if (folder / name).exists()):
             write_atomically(Path(stored.path) / metadata_file, [(folder / metadata_file).read_text("utf-8")])
         return str(stored.tag)
-    _delete(bentoml.models, tag)
-    with bentoml.models.create(tag, labels=labels) as model:
+    from bentoml._internal.models.model import ModelStore
+
+    with (
+        write_version(get_store_folder(), "models", name, version) as store,
+        bentoml.models.create(tag, labels=labels, _model_store=ModelStore(store)) as model,
+    ):
         # BentoML collects a model in the system's temporary folder and copies it from there; links save one copy.
         shutil.copytree(folder.resolve(), model.path, dirs_exist_ok=True, copy_function=os.symlink)
     return str(model.tag)
@@ -125,7 +129,7 @@ def get_store_folder() -> Path:
 def build_bento(project: Path, name: str, version: str, model_tag: str) -> str:
     """Build the bento that serves exactly `model_tag`, and return its tag.
 
-    A bento of the same tag is replaced: the weights are the same, but the service's
+    A bento of the same tag is replaced as soon as the new one is complete: the weights are the same, but the service's
     code may have changed.
 
     Args:
@@ -141,8 +145,11 @@ def build_bento(project: Path, name: str, version: str, model_tag: str) -> str:
     settings = _load_build_settings(project)
     models = [{**entry, "tag": model_tag} for entry in settings.pop("models")]
     settings["description"] = _read_card(model_tag)
-    _delete(bentoml.bentos, f"{name}:{version}")
-    bento = bentoml.bentos.build(**settings, name=name, version=version, models=models, build_ctx=str(project))
+    from bentoml._internal.bento.bento import BentoStore
+
+    options = {**settings, "name": name, "version": version, "models": models, "build_ctx": str(project)}
+    with write_version(get_store_folder(), "bentos", name, version) as store:
+        bento = bentoml.bentos.build(**options, _bento_store=BentoStore(store))
     return str(bento.tag)
 
 
