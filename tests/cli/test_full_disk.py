@@ -13,7 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.cli.full_disk_processes import PACKAGE_STEPS
 from tests.constants import ROOT
+
+from seodang.config.load import merge_overlay
 
 _NAMESPACE = ["unshare", "--map-root-user", "--mount"]
 _PIPELINE = """
@@ -36,6 +39,13 @@ if not Path("filled").exists():
     Path("filled").write_text("once")
     fill_disk(Path())
 """
+# An untrained model gets a lower loss by any training.
+_PROMOTING = {
+    "rules": [{"against": "base", "test": "superiority", "metric": "loss"}],
+    "thresholds": [],
+    "default_rules": [],
+    "default_thresholds": [],
+}
 _ALLOWED = subprocess.run([*_NAMESPACE, "true"], capture_output=True, check=False).returncode == 0
 
 pytestmark = [
@@ -60,7 +70,7 @@ def run_on_small_disk(folder: Path, megabytes: int, script: str, environment: di
 def test_a_full_disk_fails_each_stage_with_73_and_the_next_run_is_right(
     tmp_path: Path, make_project: Callable, small_overlay, build_environment
 ):
-    project = make_project(tmp_path / "project", small_overlay)
+    project = make_project(tmp_path / "project", merge_overlay(small_overlay, {"gate": _PROMOTING}))
     (disk := tmp_path / "disk").mkdir()
     environment = build_environment(project) | {"TMPDIR": str(disk), "BENTOML_HOME": str(disk / "bentoml")}
     script = f"cp -r {project} p\n{sys.executable} -m tests.cli.full_disk_processes {disk}/p {tmp_path}/rows.json\n"
@@ -68,8 +78,9 @@ def test_a_full_disk_fails_each_stage_with_73_and_the_next_run_is_right(
     assert done.returncode == 0, done.stderr
     rows = json.loads((tmp_path / "rows.json").read_text())
     expected = {"code": 73, "is_unchanged": True, "parts": [], "again": 0}
-    assert rows == [{"stage": row["stage"], **expected} for row in rows]
-    assert len(rows) == 10
+    assert rows[:10] == [{"stage": row["stage"], **expected} for row in rows[:10]]
+    assert rows[10:] == [{"stage": row["stage"], **expected, "is_complete": True} for row in rows[10:]]
+    assert [row["stage"] for row in rows[10:]] == [f"package before {step}" for step in PACKAGE_STEPS]
     assert "free some space" in done.stderr
     assert "Traceback" not in done.stderr
 
