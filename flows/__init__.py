@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from prefect import Flow
 
-FLOWS: Final = ("instruction-tuning", "data-only", "evaluate-only", "study", "watch-sources")
+FLOWS: Final = ("instruction-tuning", "data-only", "evaluate-only", "release", "rollback", "study", "watch-sources")
 
 
 def load_flow(name: str) -> Flow[..., Any]:

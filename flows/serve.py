@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 from flows.process_guard import guard_process
 from flows.settings import RUN, SERVER, Thresholds
 from seodang.cli.streams import prepare_streams
+from seodang.config.yaml_file import read_yaml
 from seodang.errors import SeodangError
 from seodang.i18n import _
 from seodang.io.os_errors import describe_os_error
@@ -207,9 +208,21 @@ def _create_deployment(flow: Flow[..., Any], project: Path) -> RunnerDeployment:
         name="local",
         parameters={"project": str(project)},
         tags=["seodang"],
+        triggers=_list_triggers(flow.name),
         # Runs side by side do not disturb each other, but most machines have the memory for one training.
         concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE),
     )
+
+
+def _list_triggers(name: str) -> list[Any]:
+    """Return the triggers that prefect.yaml has for the deployment `local` of a flow."""
+    from prefect.events import DeploymentEventTrigger
+
+    entrypoint = f":{name.replace('-', '_')}"
+    for each in read_yaml(Path(__file__).parent.parent / "prefect.yaml")["deployments"]:
+        if each["name"] == "local" and each["entrypoint"].endswith(entrypoint):
+            return [DeploymentEventTrigger.model_validate(trigger) for trigger in each.get("triggers", [])]
+    return []
 
 
 def _format_instructions(url: str) -> str:

@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.fixtures.permissions",
     "tests.fixtures.pipeline",
     "tests.fixtures.records",
+    "tests.fixtures.repository",
     "tests.fixtures.rows",
     "tests.fixtures.servers",
     "tests.fixtures.serving",

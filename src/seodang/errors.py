@@ -20,6 +20,7 @@ SeodangError                 exit code 2: the input or the setup cannot be used
 │   └── NotPromoted          exit code 3: the verdict is not `promote`, so nothing becomes champion
 ├── RegistryError            the registry refuses the operation; nothing has changed
 ├── ReleaseError             a new version cannot be put into service; the old one still answers
+│   └── UnfitForService      exit code 3: a new version does not start or answer as it should
 ├── ParityError              merged weights answer differently from base + adapter
 │   └── ExportRejected       exit code 3: an exported file answers too often otherwise than the service
 ├── ServiceUnreachable       exit code 75: the model service does not answer; try again later
@@ -122,6 +123,22 @@ class RegistryError(SeodangError):
 
 class ReleaseError(SeodangError):
     """A new version cannot be put into service; the old one still answers."""
+
+
+class UnfitForService(ReleaseError):
+    """A version does not start, fails its smoke test, or is another one than the registry says."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, detail: str) -> None:
+        """Keep what is wrong.
+
+        Args:
+            message: For the user.
+            detail: English, because the registry stores it in git.
+        """
+        super().__init__(message)
+        self.detail = detail
 
 
 class ParityError(SeodangError):

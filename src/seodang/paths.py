@@ -61,6 +61,8 @@ class Paths:
     """Champion weights fetched from DVC, by checksum; safe to delete."""
     router = ProjectPath(".seodang/router")
     """Configuration and socket of the router of a canary; safe to delete while it does not run."""
+    release = ProjectPath(".seodang/release")
+    """Journal, records and service logs of releases; safe to delete while none runs."""
     base = ProjectPath("artifacts/base/model")
     """Base checkpoint: safetensors and tokenizer."""
     base_report = ProjectPath("artifacts/base/report.json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import uuid
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -65,37 +66,73 @@ def route(
     os.execv(program, [program, "-db", "-f", config.name])
 
 
-def watch(old: OldPort, new: NewPort) -> int:
+def watch(
+    old: OldPort,
+    new: NewPort,
+    event: Annotated[
+        bool,
+        typer.Option(
+            "--event", help=_("Let an automation of Prefect roll back (PREFECT_API_URL); without one, roll back.")
+        ),
+    ] = False,
+) -> int:
     """Watch the new version until there is a verdict; Ctrl-C gives everything back to the old one.
 
     Raises:
         SeodangError: If a service or the router does not answer, or the registry has other versions; exit code 2 or 75.
     """
+    return _EXIT_CODES[watch_services(old, new, uuid.uuid4().hex[:12], event=event)]
+
+
+def watch_services(old: int, new: int, canary: str, *, event: bool) -> Outcome:
+    """Watch a canary of two services behind the router, print its scores, and return how it ended.
+
+    Args:
+        old: Port of the service that answers today.
+        new: Port of the service with the champion.
+        canary: Unique id.
+        event: Let an automation of Prefect roll back.
+
+    Raises:
+        SeodangError: As `watch` does.
+    """
     from seodang.config.load import load_params
+    from seodang.registry.champion import read_champion
+    from seodang.release.fall import Fall, GuardedTraffic, require_api_url, roll_back_by_automation
     from seodang.release.router import Router
     from seodang.release.versions import RunningService, check_champion, roll_back_champion
     from seodang.release.watch import hold_watch, watch_canary
 
+    if event:
+        require_api_url()
     paths, key = Paths(Path.cwd()), os.environ.get(KEY_VARIABLE, "")
-    params, router = load_params(paths.params).canary, Router(paths.router)
+    all_params, router = load_params(paths.params), Router(paths.router)
+    params = all_params.canary
     services: dict[Role, RunningService] = {
         "reference": RunningService(old, key),
         "candidate": RunningService(new, key),
     }
     reference, candidate = (service.ask_version() for service in services.values())
     version = check_champion(paths, reference, candidate)
+    champion = read_champion(paths.champion)
+    assert champion is not None  # check_champion has looked
     print_lines([_describe_start(reference, candidate, params.share)])
 
     def roll_back(reason: str) -> None:
         print_lines([_("rollback to {version}: {reason}", version=version, reason=reason)])
-        roll_back_champion(paths, version, reason)
+        if event:
+            fall = Fall(canary=canary, worse=champion.version, version=version, reason=reason)
+            roll_back_by_automation(paths, fall, all_params.release.automation_seconds)
+        else:
+            roll_back_champion(paths, version, reason)
 
     with hold_watch(paths.router):
         read = _build_reader(router, services, params.fast_seconds)
-        end = watch_canary(router, read, params, roll_back, partial(_report, 1 / params.alpha))
+        traffic = GuardedTraffic(router, paths, candidate)
+        end = watch_canary(traffic, read, params, roll_back, partial(_report, 1 / params.alpha))
     _print_scores(end.scores)
     print_lines([_describe_outcome(end.outcome)])
-    return _EXIT_CODES[end.outcome]
+    return end.outcome
 
 
 def _build_reader(router: Router, services: Mapping[Role, RunningService], seconds: float) -> ReadCounters:

@@ -34,6 +34,7 @@ from seodang.cli import (
     plan,
     profile,
     registry,
+    release,
     report,
     run,
     serve,
@@ -209,6 +210,12 @@ def create_app() -> typer.Typer:
         study.study
     )
     app.add_typer(registry.create_app(), name="registry")
+    app.command("release", help=_("Put the packaged model into service, step by step (exit code 0, 2, 3 or 4)."))(
+        release.release
+    )
+    app.command("rollback", help=_("Go back to an earlier version, in registry and service (exit code 0, 2 or 3)."))(
+        release.rollback
+    )
     app.add_typer(canary.create_app(), name="canary")
     app.add_typer(profile.create_app(), name="profile")
     app.add_typer(config.create_app(), name="config")

@@ -23,6 +23,7 @@ from seodang.config.model import EpisodeParams, GgufParams, ModelParams, Scratch
 from seodang.config.package import PackageParams
 from seodang.config.prepare import DecontaminationParams, DeduplicationParams, PrepareParams
 from seodang.config.prompt import PromptFormat, PromptParams
+from seodang.config.release import ReleaseParams
 from seodang.config.section import Section
 from seodang.config.train import TrainParams
 from seodang.i18n import _
@@ -49,6 +50,7 @@ __all__ = [
     "PrimerParams",
     "PromptFormat",
     "PromptParams",
+    "ReleaseParams",
     "RuleParams",
     "ScoreLimitParams",
     "ScoreRulesParams",
@@ -64,7 +66,7 @@ __all__ = [
 class Params(Section):
     """All of params.yaml."""
 
-    OPTIONAL_SECTIONS: ClassVar = frozenset({"canary", "export"})
+    OPTIONAL_SECTIONS: ClassVar = frozenset({"canary", "export", "release"})
     """Sections that no stage reads: DVC does not look for them, and params.yaml may leave them out."""
 
     model: ModelParams
@@ -78,6 +80,7 @@ class Params(Section):
     package: PackageParams
     export: ExportParams
     canary: CanaryParams
+    release: ReleaseParams
 
     @model_validator(mode="after")
     def _check_token_limit(self) -> Self:

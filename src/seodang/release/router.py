@@ -101,11 +101,46 @@ class Router:
         """
         return any(row["svname"] == role and row["status"].startswith("UP") for row in self._read_statistics())
 
+    def read_ports(self) -> dict[Role, int]:
+        """Return the port of each server.
+
+        Raises:
+            ReleaseError: If the router does not answer.
+        """
+        rows = {row["svname"]: row for row in self._read_statistics()}
+        return {role: int(rows[role]["addr"].rpartition(":")[2]) for role in ROLES}
+
+    def read_share(self) -> float:
+        """Return the share of new requests that the candidate gets.
+
+        Raises:
+            ReleaseError: If the router does not answer.
+        """
+        return next(
+            int(row["weight"]) / _FULL_WEIGHT for row in self._read_statistics() if row["svname"] == "candidate"
+        )
+
+    def set_port(self, role: Role, port: int) -> None:
+        """Send new requests of a server to another port; running ones go on.
+
+        Raises:
+            ReleaseError: If the router does not answer.
+        """
+        self._send(f"set server {_BACKEND}/{role} addr 127.0.0.1 port {port}", has_reply=True)
+
+    def is_running(self) -> bool:
+        """Return whether the router answers."""
+        try:
+            self.read_share()
+        except ReleaseError:
+            return False
+        return True
+
     def _read_statistics(self) -> list[dict[str, str]]:
         text = self._send(f"show stat {_BACKEND} 4 -1").removeprefix("# ")
         return list(csv.DictReader(text.splitlines()))
 
-    def _send(self, command: str) -> str:
+    def _send(self, command: str, *, has_reply: bool = False) -> str:
         """Send a command over the socket and return the reply."""
         try:
             descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -122,7 +157,7 @@ class Router:
             raise ReleaseError(
                 _("the router of {folder} does not answer ({error}); is it running?", folder=self.folder, error=error)
             ) from error
-        if not command.startswith("show") and reply.strip():
+        if not command.startswith("show") and not has_reply and reply.strip():
             raise ReleaseError(_("the router refuses {command!r}: {reply}", command=command, reply=reply.strip()))
         return reply
 

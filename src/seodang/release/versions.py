@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import requests
 
@@ -15,6 +16,7 @@ from seodang.registry.history import read_history
 from seodang.registry.promotion import rollback
 
 _TIMEOUT: Final = 10.0  # seconds
+_ANSWER_TIMEOUT: Final = 300.0  # seconds; a cold model may take its time
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,38 @@ class RunningService:
                 _("the service on port {port} does not list its models: {error}", port=self.port, error=error)
             ) from error
 
+    def ask_adapter(self) -> str | None:
+        """Return the sha256 of the adapter of the packaged model; None if its lineage does not have it.
+
+        Raises:
+            ServiceUnreachable: If it does not answer; exit code 75.
+        """
+        try:
+            response = self._get("/lineage")
+            adapter = response.json().get("adapter_sha256") if response.ok else None
+        except (requests.ConnectionError, requests.Timeout) as error:
+            raise ServiceUnreachable(_("no service answers on port {port}", port=self.port)) from error
+        except ValueError:
+            return None
+        return None if adapter is None else str(adapter)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> tuple[int, Any]:
+        """Return the status and the content of an answer; None for content that is no JSON.
+
+        Raises:
+            ServiceUnreachable: If it does not answer; exit code 75.
+        """
+        try:
+            with requests.Session() as session:
+                session.trust_env = False
+                url = f"http://127.0.0.1:{self.port}{path}"
+                response = session.post(url, json=body, headers=self._build_headers(), timeout=_ANSWER_TIMEOUT)
+                return response.status_code, response.json()
+        except ValueError:  # no JSON
+            return response.status_code, None
+        except requests.RequestException as error:
+            raise ServiceUnreachable(_("no service answers on port {port}", port=self.port)) from error
+
     def read_metrics(self) -> str:
         """Return its metrics; "" if it does not answer, which the router counts."""
         try:
@@ -54,8 +88,10 @@ class RunningService:
     def _get(self, path: str) -> requests.Response:
         with requests.Session() as session:
             session.trust_env = False  # a proxy cannot reach this machine's loopback
-            headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
-            return session.get(f"http://127.0.0.1:{self.port}{path}", headers=headers, timeout=_TIMEOUT)
+            return session.get(f"http://127.0.0.1:{self.port}{path}", headers=self._build_headers(), timeout=_TIMEOUT)
+
+    def _build_headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"} if self.key else {}
 
 
 def check_champion(paths: Paths, reference: str, candidate: str) -> str:

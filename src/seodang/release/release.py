@@ -1,0 +1,201 @@
+"""Put the packaged model into service: promote, build, start, test, ask the running service, compare, record.
+
+Every step looks at what is there and does only what is missing. So a killed release is finished by the same command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from seodang.errors import ReleaseError, UnfitForService
+from seodang.i18n import _
+from seodang.io.jsonl import read_json
+from seodang.paths import Paths
+from seodang.registry.champion import Champion, read_champion
+from seodang.registry.promotion import promote
+from seodang.registry.restore import make_servable
+from seodang.release.journal import Journal, create_journal, hold_order, hold_service, read_journal
+from seodang.release.operation import Operation, Project, require_champion
+from seodang.release.router import Router
+from seodang.release.services import find_free_port, find_service
+from seodang.release.traffic import ask_tag, get_live_port, give_all_to, place_candidate, start_router
+from seodang.release.versions import roll_back_champion
+
+WatchOutcome = Literal["kept", "rolled_back", "undecided"]
+Watch = Callable[[int, int, str], WatchOutcome]
+"""Watches a canary: port of the old service, port of the new one, id of the canary."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseRequest:
+    """What to release, and how."""
+
+    port: int
+    """That clients connect to."""
+    canary: bool
+    """Put the new version beside the old one, behind a router; else the service on the port is restarted."""
+    old: int | None
+    """Port of a service that answers today and that no release started; canary only."""
+    new: int | None
+    """Port of the new service; None for a free one; canary only."""
+    message: str | None
+    version: str | None
+    model: str | None
+    """Tag of the packaged model that was approved; None for any."""
+
+
+def release(project: Project, request: ReleaseRequest, watch: Watch) -> Journal:
+    """Release the packaged model; a version that does not start or answer as it should is rolled back.
+
+    Args:
+        project: The project.
+        request: What to release.
+        watch: Called once per canary, while no lock but the order of releases is held.
+
+    Returns:
+        The journal with the outcome.
+
+    Raises:
+        NotPromoted: If the verdict is not `promote`; nothing has changed.
+        UnfitForService: If the version does not fit, and there is no earlier one.
+        SeodangError: If the set-up cannot be used; the same command goes on.
+    """
+    with hold_order(project.paths, project.report_waiting):
+        with hold_service(project.paths, project.report_waiting):
+            operation = _begin(project, request)
+            try:
+                champion, live, new = _put_into_service(operation, request)
+            except UnfitForService as error:
+                return _take_back(operation, request, error)
+            if live in (None, new):
+                operation.check_public_port(champion)
+                return operation.finish("released")
+        with operation.step("watch"):
+            outcome = watch(live, new, operation.journal.id)
+        with hold_service(project.paths, project.report_waiting):
+            return _settle(operation, champion, outcome)
+
+
+def read_packaged_tag(paths: Paths) -> str | None:
+    """Return the tag of the model that was packaged last; None if there is none."""
+    return str(read_json(paths.package_report)["model_tag"]) if paths.package_report.exists() else None
+
+
+def _begin(project: Project, request: ReleaseRequest) -> Operation:
+    """Continue the release that was killed, or begin one."""
+    last = read_journal(project.paths)
+    if last is not None and last.outcome is None:
+        if last.action == "rollback":
+            raise ReleaseError(
+                _("the rollback to {version} is not finished; finish it: seodang rollback", version=last.version)
+            )
+        return Operation(project, last.model_copy(update={"port": request.port}))
+    champion = read_champion(project.paths.champion)
+    journal = create_journal("release", request.port, request.message)
+    operation = Operation(project, journal)
+    operation.note(previous=champion.version if champion else None, live_port=_find_live(project, request))
+    return operation
+
+
+def _find_live(project: Project, request: ReleaseRequest) -> int | None:
+    """Return the port of the service that answers today; None if none does."""
+    router = Router(project.paths.router)
+    if router.is_running():
+        if not request.canary:
+            raise ReleaseError(_("a router answers for this project; release with --canary, or stop it first"))
+        return get_live_port(router)
+    port = request.old if request.canary else request.port
+    return port if port is not None and ask_tag(port, project.key) else None
+
+
+def _put_into_service(operation: Operation, request: ReleaseRequest) -> tuple[Champion, int | None, int]:
+    """Promote, build, start, test; return the champion, the port of the old service, and that of the new one."""
+    champion = _promote(operation, request)
+    live = operation.journal.live_port
+    with operation.step("build"):
+        make_servable(champion, operation.project.paths)
+    with operation.step("start"):
+        new = _choose_port(operation, request, champion, live)
+        operation.run_service(champion, new)
+    operation.check_service(champion, new)
+    if request.canary:
+        with operation.step("traffic"):
+            router = start_router(operation.project.paths, request.port, new if live is None else live)
+            if live in (None, new):
+                give_all_to(router, new)
+            else:
+                place_candidate(router, live, new)
+    return champion, live if request.canary else None, new
+
+
+def _promote(operation: Operation, request: ReleaseRequest) -> Champion:
+    paths, journal = operation.project.paths, operation.journal
+    with operation.step("promote"):
+        packaged = read_packaged_tag(paths)
+        if request.model not in (None, packaged):
+            raise ReleaseError(
+                _(
+                    "{approved} was approved, and the packaged model is {packaged}; nothing has changed",
+                    approved=request.model,
+                    packaged=packaged or _("none"),
+                )
+            )
+        promote(paths, request.message or journal.reason, request.version)
+        champion = require_champion(read_champion(paths.champion))
+        operation.note(version=champion.version, model_tag=champion.model_tag)
+    return champion
+
+
+def _choose_port(operation: Operation, request: ReleaseRequest, champion: Champion, live: int | None) -> int:
+    """Return the port for the new service: one that runs already, else the given one, else a free one."""
+    if not request.canary:
+        return request.port
+    paths = operation.project.paths
+    if live is not None and ask_tag(live, operation.project.key) == champion.model_tag:
+        return live
+    running = find_service(paths, tag=champion.model_tag)
+    port = running.port if running else request.new or find_free_port()
+    operation.stop_others(live, port)  # the version before the old one needs no memory any more
+    return port
+
+
+def _take_back(operation: Operation, request: ReleaseRequest, error: UnfitForService) -> Journal:
+    """Make the earlier version champion again, and let it answer.
+
+    Raises:
+        UnfitForService: If there is no earlier version.
+    """
+    paths, journal = operation.project.paths, operation.journal
+    if journal.previous in (None, journal.version):
+        raise error
+    reason = f"release: {error.detail}"
+    with operation.step("registry"):
+        roll_back_champion(paths, str(journal.previous), reason)
+    champion = require_champion(read_champion(paths.champion))
+    if request.canary:
+        with operation.step("stop"):
+            operation.stop_others(journal.live_port)
+    else:
+        with operation.step("start"):
+            operation.run_service(champion, request.port)
+        operation.check_public_port(champion)
+    return operation.finish("rolled_back", reason)
+
+
+def _settle(operation: Operation, champion: Champion, outcome: WatchOutcome) -> Journal:
+    """Bring services and journal in line with the end of a canary."""
+    paths, journal = operation.project.paths, operation.journal
+    if outcome == "rolled_back":
+        current = require_champion(read_champion(paths.champion))
+        with operation.step("stop"):
+            if journal.live_port is not None:
+                give_all_to(Router(paths.router), journal.live_port)
+            operation.stop_others(journal.live_port)
+        operation.check_public_port(current)
+        return operation.finish("rolled_back", current.message)
+    if outcome == "kept":
+        operation.check_public_port(champion)
+        return operation.finish("released")  # the old service stays, so that a rollback takes effect at once
+    return operation.finish("undecided")

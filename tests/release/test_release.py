@@ -1,0 +1,237 @@
+"""Releases and rollbacks of a real registry, with services without a model. Run: pytest -m slow tests/release"""
+
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.constants import ROOT
+
+from seodang.cli import canary
+from seodang.cli.main import main
+from seodang.errors import SeodangError
+from seodang.paths import Paths
+from seodang.registry import promotion
+from seodang.registry.champion import read_champion
+from seodang.registry.history import read_history
+from seodang.release import release as release_module
+from seodang.release.journal import list_records, read_journal
+from seodang.release.release import read_packaged_tag
+from seodang.release.router import Router
+from seodang.release.services import list_services, stop_service
+from seodang.release.traffic import start_router, stop_all
+from seodang.release.versions import RunningService
+
+pytestmark = pytest.mark.slow
+
+FOLDER = Path(__file__).parent
+STEPS = ["promote:ends", "build:ends", "start:started", "start:ends", "smoke:ends", "verify:ends", "record:ends"]
+PATIENCE = 300  # seconds
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory, make_repository, run_pipeline, commit_all) -> Path:
+    """A repository whose champion is v0.1.0, and in which a better model is packaged."""
+    paths = make_repository(tmp_path_factory.mktemp("release") / "project")
+    write_params(paths)
+    run_pipeline(paths, "one")
+    promotion.promote(paths, "처음", None)
+    run_pipeline(paths, "two", accuracy=0.97)
+    return paths.root
+
+
+def write_params(paths: Paths, *faults: str) -> None:
+    """Write parameters whose services have no model."""
+    command = f"{sys.executable} {FOLDER / 'stub_service.py'} {{port}} {{tag}} {' '.join(faults)}"
+    release = {"serve_command": command, "start_seconds": PATIENCE, "stop_seconds": 30}
+    content = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+    paths.params.write_text(yaml.safe_dump({**content, "release": release}, allow_unicode=True), "utf-8")
+
+
+@pytest.fixture
+def paths(released, tmp_path, monkeypatch):
+    """A copy of the repository; restoring a bento is left out, because tests/registry/test_rollback.py tests it."""
+    paths = Paths(Path(shutil.copytree(released, tmp_path / "project", symlinks=True)))
+    monkeypatch.chdir(paths.root)
+    for module in (promotion, release_module):
+        monkeypatch.setattr(module, "make_servable", lambda champion, _paths: champion.bento_tag)
+    yield paths
+    stop_all(paths, 10)
+
+
+def build_command(paths: Paths, stop_at: str, port: int, *words: str) -> list[str]:
+    return [sys.executable, str(FOLDER / "release_process.py"), str(paths.root), stop_at, str(port), *words]
+
+
+def run(paths: Paths, stop_at: str, port: int) -> subprocess.CompletedProcess[str]:
+    command = build_command(paths, stop_at, port)
+    return subprocess.run(command, cwd=paths.root, capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+
+def ask(port: int) -> str:
+    return RunningService(port).ask_version()
+
+
+def get_tags(paths: Paths) -> dict[str, str]:
+    return {event.version: event.model_tag for event in read_history(paths.history)}
+
+
+def test_a_release_killed_after_any_step_is_finished_by_the_same_command(paths, find_free_port):
+    port = find_free_port()
+    assert main(["rollback", "--to", "v0.1.0", "--message", "start", "--port", str(port)]) == 0
+    for step in STEPS:
+        done = run(paths, step, port)
+        assert (done.returncode, done.stdout.splitlines()[-1]) == (-9, step.replace(":", " ")), done.stderr
+    done = run(paths, "never", port)
+    assert done.returncode == 0, done.stderr
+    tags = get_tags(paths)
+    assert read_champion(paths.champion).version == "v0.2.0"
+    assert ask(port) == tags["v0.2.0"] != tags["v0.1.0"]
+    assert [(each.port, each.tag) for each in list_services(paths)] == [(port, tags["v0.2.0"])]
+    assert [event.version for event in read_history(paths.history)] == ["v0.1.0", "v0.2.0"]
+    assert [row["version"] for row in list_records(paths)] == ["v0.1.0", "v0.2.0"]
+
+
+def test_a_second_release_waits_and_names_the_first(paths, find_free_port):
+    port = find_free_port()
+    first = subprocess.Popen(
+        build_command(paths, "smoke:pause", port), cwd=paths.root, stdout=subprocess.PIPE, text=True
+    )
+    assert first.stdout is not None
+    wait_for_line(first, "smoke begins")
+    second = subprocess.Popen(build_command(paths, "never", port), cwd=paths.root, stdout=subprocess.PIPE, text=True)
+    assert wait_for_line(second, "waits for").startswith(f"waits for {first.pid} ")
+    assert read_journal(paths).outcome is None
+    (paths.release / "continue").touch()
+    assert [process.wait(PATIENCE) for process in (first, second)] == [0, 0]
+    assert [row["version"] for row in list_records(paths)] == ["v0.2.0"]
+    assert [event.version for event in read_history(paths.history)] == ["v0.1.0", "v0.2.0"]
+
+
+def wait_for_line(process: subprocess.Popen[str], start: str) -> str:
+    """Return the first line of a process that begins so; the end of its output fails the test."""
+    assert process.stdout is not None
+    return next(line for line in process.stdout if line.startswith(start))
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("ends", "release: the service ended at its start"),
+        ("no_text", "release: the smoke test failed: POST /generate: no text"),
+        ("other", "release: the service answers with tiny:other"),
+    ],
+)
+def test_a_version_that_does_not_fit_is_rolled_back_and_the_old_one_answers(
+    paths, find_free_port, commit_all, capsys, fault, reason
+):
+    port = find_free_port()
+    assert main(["rollback", "--to", "v0.1.0", "--message", "start", "--port", str(port)]) == 0
+    old = ask(port)
+    write_params(paths, f"{read_packaged_tag(paths)}={fault}")
+    commit_all(paths, "Change the command of the service")  # no stage of the test's pipeline reads params.yaml
+    assert main(["release", "--port", str(port)]) == 3
+    assert f"reason: {reason}" in capsys.readouterr().out
+    assert ask(port) == old
+    last = read_history(paths.history)[-1]
+    assert (last.action, last.version, last.previous) == ("rollback", "v0.1.0", "v0.2.0")
+    assert last.message.startswith(reason)
+
+
+class Answers:
+    """Sends requests to a port, one after the other, until the context ends; keeps the tags that answered."""
+
+    def __init__(self, port: int) -> None:
+        self.tags: set[str] = set()
+        self.failures: list[Exception] = []
+        self._port, self._stop = port, threading.Event()
+        self._thread = threading.Thread(target=self._send)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stop.set()
+        self._thread.join(PATIENCE)
+
+    def _send(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.tags.add(ask(self._port))
+            except SeodangError as error:
+                self.failures.append(error)
+
+
+@pytest.mark.parametrize("old_runs", [True, False])
+def test_a_release_beside_the_old_version_and_a_rollback_fail_no_request(paths, find_free_port, monkeypatch, old_runs):
+    if shutil.which("haproxy") is None:
+        pytest.skip("no HAProxy is installed: apt-get install haproxy")
+    port, watched = find_free_port(), []
+    assert main(["rollback", "--to", "v0.1.0", "--message", "start", "--port", str(find_free_port())]) == 0
+    (old,) = list_services(paths)
+
+    def watch(*arguments, event):
+        watched.append((*arguments, event))
+        Router(paths.router).set_share(1.0)
+        return "kept"
+
+    monkeypatch.setattr(canary, "watch_services", watch)
+    start_router(paths, port, old.port)
+    with Answers(port) as answers:
+        assert main(["release", "--canary", "--port", str(port)]) == 0
+        ((live, new, _id, event),) = watched
+        assert (live, event) == (old.port, False)
+        assert ask(port) == ask(new) == read_champion(paths.champion).model_tag != old.tag
+        if not old_runs:
+            stop_service(paths, old, 10)
+        assert main(["rollback", "--message", "slower"]) == 0
+        assert ask(port) == old.tag
+    assert answers.failures == []
+    assert answers.tags == {old.tag, get_tags(paths)["v0.2.0"]}
+    assert [each.tag for each in list_services(paths)] == [old.tag]
+
+
+def test_a_canary_is_rolled_back_once(paths, find_free_port, capsys):
+    port = str(find_free_port())
+    assert main(["release", "--port", port]) == 0
+    words = ["rollback", "--to", "v0.1.0", "--worse", "v0.2.0", "--canary", "c1", "--message", "canary: worse"]
+    assert main(words) == 0
+    events = read_history(paths.history)
+    assert [event.message for event in events][-1] == "canary: worse"
+    capsys.readouterr()
+    assert main(words) == 0
+    assert "canary c1 was rolled back already" in capsys.readouterr().out
+    assert main([*words[:-3], "c2", "--message", "x"]) == 0  # another look at the same fall: the registry stays
+    assert read_history(paths.history) == events
+    late = ["rollback", "--to", "v0.0.9", "--worse", "v0.3.0", "--canary", "c3", "--message", "late"]
+    assert main(late) == 0
+    assert "v0.3.0 is not the champion any more, v0.1.0 is" in capsys.readouterr().out
+
+
+def test_a_model_that_was_not_approved_is_refused(paths, capsys):
+    assert main(["release", "--model", "tiny:approved"]) == 2
+    assert "tiny:approved was approved, and the packaged model is tiny:" in capsys.readouterr().err
+    assert read_champion(paths.champion).version == "v0.1.0"
+
+
+def test_a_dry_run_changes_nothing(paths, capsys, read_state, find_free_port):
+    before = read_state(paths)
+    assert main(["release", "--dry-run", "--port", str(find_free_port())]) == 0
+    assert "verdict: promote" in capsys.readouterr().out
+    assert read_state(paths) == before
+    assert not paths.release.exists()
+
+
+def test_a_port_of_another_program_is_named_in_korean_too(paths, capsys, monkeypatch):
+    monkeypatch.setenv("SEODANG_LANG", "ko")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert main(["rollback", "--to", "v0.1.0", "--message", "x", "--port", str(port)]) == 2
+    assert f"포트 {port}을 쓸 수 없습니다" in capsys.readouterr().err
