@@ -8,6 +8,7 @@ import sys
 
 from flows import release as release_module
 from flows.release import release
+
 from seodang.orchestration.release_parameters import ReleaseParameters
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from flows.process_guard import guard_process
 from tests.constants import KOREAN, ROOT
-from tests.flows.prefect_processes import BIN, PATIENCE, wait_for
+from tests.flows.prefect_processes import PATIENCE, wait_for
 
 from seodang.io.jsonl import write_json
 from seodang.packaging.checksums import write_checksums

@@ -1,6 +1,6 @@
 """A service without a model: it answers with a tag. Run: python stub_service.py PORT TAG [TAG=FAULT ...]
 
-Faults: `ends` (at its start), `no_text` (empty answers), `other` (another tag); the argument is TAG=FAULT.
+The argument TAG=FAULT gives a tag a fault: `ends` (at its start), `no_text`, `no_usage`, `other` (tag), `broken` (500).
 """
 
 import json
@@ -28,9 +28,11 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         text = "" if get_fault() == "no_text" else "서울입니다."
-        usage = {"prompt_tokens": 3, "completion_tokens": 2}
+        usage = {"prompt_tokens": 3, "completion_tokens": 2} if get_fault() != "no_usage" else None
         frame = {"model": TAG, "usage": usage}
-        if self.path == "/generate":
+        if get_fault() == "broken":
+            self.reply(500, {})
+        elif self.path == "/generate":
             self.reply(200, {**frame, "output": text, "finish_reason": "stop"})
         else:
             self.reply(200, {**frame, "choices": [{"message": {"content": text}, "finish_reason": "stop"}]})
