@@ -1,8 +1,7 @@
-"""`seodang release` or `rollback` in a process of its own, killed at a step.
+"""`seodang release` in processes of their own, each killed at another step.
 
-Run: python release_process.py PROJECT STEP:EVENT PORT [canary] ("never": to the end; STEP:pause: until a file exists).
-
-Restoring a bento is left out: tests/registry/test_rollback.py tests it.
+Run: python release_process.py PROJECT STEP:EVENT[,STEP:EVENT ...] PORT. The step "never" runs to the end, and STEP:pause
+waits until a file exists. Restoring a bento is left out: tests/registry/test_rollback.py tests it.
 """
 
 import os
@@ -11,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import seodang.models.checkpoints  # noqa: F401  once, and not in each process
 from seodang.config.load import load_params
 from seodang.paths import Paths
 from seodang.registry import promotion
@@ -23,9 +23,8 @@ def keep_bento(champion, _paths):
     return champion.bento_tag
 
 
-if __name__ == "__main__":
-    promotion.make_servable = release_module.make_servable = keep_bento  # type: ignore[attr-defined]
-    paths, kill_at = Paths(Path(sys.argv[1])), sys.argv[2]
+def run(paths: Paths, port: int, kill_at: str) -> None:
+    """Release the packaged model, and kill this process at a step."""
 
     def report(step: str, event: str) -> None:
         print(step, event, flush=True)
@@ -40,13 +39,26 @@ if __name__ == "__main__":
     project = Project(
         paths=paths, params=load_params(paths.params).release, key="", report=report, report_waiting=report_waiting
     )
-    request = ReleaseRequest(
-        port=int(sys.argv[3]),
-        canary="canary" in sys.argv,
-        old=None,
-        new=None,
-        message=None,
-        version=None,
-        model=None,
-    )
-    print(release(project, request, lambda _old, _new, _id: "kept").model_dump_json())
+    request = ReleaseRequest(port=port, canary=False, old=None, new=None, message=None, version=None, model=None)
+    release(project, request, lambda _old, _new, _id: "kept")
+
+
+def run_in_child(paths: Paths, port: int, kill_at: str) -> None:
+    """Release in a copy of this process, and print how it ended."""
+    child = os.fork()
+    if child == 0:
+        run(paths, port, kill_at)
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    print("process ended by", os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status), "at", kill_at)
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    promotion.make_servable = release_module.make_servable = keep_bento  # type: ignore[attr-defined]
+    project_paths, steps = Paths(Path(sys.argv[1])), sys.argv[2].split(",")
+    if len(steps) == 1:
+        run(project_paths, int(sys.argv[3]), steps[0])
+    else:
+        for step in steps:
+            run_in_child(project_paths, int(sys.argv[3]), step)

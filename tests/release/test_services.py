@@ -1,12 +1,13 @@
 """A service that a release starts, and its smoke test, with a service without a model."""
 
+import socket
 import sys
 from pathlib import Path
 
 import pytest
 
 from seodang.config import ReleaseParams
-from seodang.errors import UnfitForService
+from seodang.errors import ReleaseError, UnfitForService
 from seodang.paths import Paths
 from seodang.release.services import find_service, list_services, start_service, stop_service, wait_until_ready
 from seodang.release.smoke import check_version, run_smoke_test
@@ -14,6 +15,12 @@ from seodang.release.versions import RunningService
 
 TAG = "tiny:1"
 PROMPTS = ["대한민국의 수도는 어디인가요?"]
+
+
+def build_params(command: str) -> ReleaseParams:
+    return ReleaseParams(
+        serve_command=command, start_seconds=120, stop_seconds=10, automation_seconds=1, smoke_prompts=PROMPTS
+    )
 
 
 @pytest.fixture
@@ -24,9 +31,7 @@ def start(tmp_path, find_free_port):
     def start(fault: str) -> RunningService:
         port = find_free_port()
         command = f"{sys.executable} {Path(__file__).parent / 'stub_service.py'} {{port}} {{tag}} {TAG}={fault}"
-        params = ReleaseParams(
-            serve_command=command, start_seconds=120, stop_seconds=10, automation_seconds=1, smoke_prompts=PROMPTS
-        )
+        params = build_params(command)
         service = start_service(paths, params, port, TAG)
         wait_until_ready(paths, service, params.start_seconds)
         return RunningService(port)
@@ -57,6 +62,16 @@ def test_a_service_that_ends_at_its_start_is_unfit_with_the_end_of_its_log(start
 def test_a_service_with_another_version_than_the_registry_is_unfit(start):
     with pytest.raises(UnfitForService, match="has tiny:other, and the registry's champion is tiny:1"):
         check_version(start("other"), TAG)
+
+
+def test_a_port_of_another_program_is_named_in_korean_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEODANG_LANG", "ko")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(ReleaseError, match=f"포트 {port}.* 쓸 수 없습니다"):
+            start_service(Paths(tmp_path), build_params("serve {port}"), port, TAG)
 
 
 @pytest.mark.parametrize(
