@@ -8,11 +8,13 @@ from prefect.artifacts import create_image_artifact, create_markdown_artifact, c
 
 from flows import reports, tables
 from flows.escaping import escape_rows
+from seodang.config.load import load_params
 from seodang.i18n import _
-from seodang.io.jsonl import read_json
+from seodang.io.jsonl import read_json, read_rows
 from seodang.orchestration.loss_chart import draw_loss_chart
 from seodang.orchestration.worktrees import get_run_name
 from seodang.paths import Paths
+from seodang.reports.evaluation.task_scores import build_task_scores
 from seodang.training.curves import read_curves
 
 
@@ -49,13 +51,10 @@ def publish_training(paths: Paths) -> None:
 
 
 def publish_scores(paths: Paths) -> None:
-    """Publish the scores per task and language."""
-    report = read_json(paths.evaluate_report)
-    create_table_artifact(
-        escape_rows(reports.build_score_rows(report)),
-        key="score-table",
-        description=reports.render_score_summary(report),
-    )
+    """Publish the scores per task and language, with the intervals of the differences."""
+    scores = build_task_scores(read_rows(paths.scores), load_params(paths.params).gate)
+    summary = reports.render_score_summary(read_json(paths.evaluate_report))
+    create_table_artifact(escape_rows(tables.build_score_rows(scores)), key="score-table", description=summary)
 
 
 def publish_verdict(paths: Paths) -> None:

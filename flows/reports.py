@@ -14,6 +14,7 @@ from flows.escaping import escape_markdown
 from seodang.gate.differences import read_score_difference
 from seodang.gate.verdict import OUTCOME_LABELS, VERDICT_LABELS
 from seodang.i18n import N_, _, get_language
+from seodang.reports.data_card.funnel import LEFT_OUT_LABELS
 
 Report = Mapping[str, Any]
 
@@ -51,6 +52,10 @@ _HEADINGS: Final = {
     "low": N_("lower bound"),
     "high": N_("upper bound"),
 }
+_COMPARISON_COLUMNS: Final = (  # more would not fit on a screen; the page of the evaluation has all
+    *("against", "test", "metric", "group", "margin", "items"),
+    *("candidate", "reference", "difference", "low", "high", "p_holm", "passed"),
+)
 _ROW_COUNTS: Final = {
     "rows": N_("received"),
     "accepted": N_("accepted"),
@@ -58,7 +63,7 @@ _ROW_COUNTS: Final = {
     "warned": N_("warned"),
     "quarantined": N_("quarantined"),
 }
-_NOT_NUMBERS: Final = re.compile(r"^(schema|verdict)$|sha256|fingerprint")
+_NOT_NUMBERS: Final = re.compile(r"^(schema|verdict|judgement|exam_reasons)$|sha256|fingerprint")
 
 
 def render_data_report(validation: Report, preparation: Report | None) -> str:
@@ -90,15 +95,15 @@ def _render_validation(validation: Report) -> list[str]:
     ]
 
 
-def build_score_rows(report: Report) -> list[dict[str, Any]]:
-    """Return the rows of the score table: one per task and language, all with the same columns."""
-    rows = report.get("tasks") or []
-    return [{_get_heading(name): format_value(row.get(name)) for name in _find_columns(rows)} for row in rows]
-
-
 def render_score_summary(report: Report) -> str:
-    """Return the Markdown above the score table: one line per variant, over the test items of all tasks."""
-    return f"**{_('Scores')}**\n\n{_render_plain_table(report.get('variants') or [])}"
+    """Return the Markdown above the score table: the base with its best prompts, and the candidate."""
+    best = report.get("best") or {}
+    rows = [
+        row
+        for row in report.get("variants") or []
+        if row["name"].partition("/")[0] not in best or row["name"] in best.values()
+    ]
+    return f"**{_('Scores')}**\n\n{_render_plain_table(rows)}"
 
 
 def render_verdict_report(verdict: Report) -> str:
@@ -122,10 +127,11 @@ def render_verdict_report(verdict: Report) -> str:
 
 def _turn_differences(result: Report) -> dict[str, Any]:
     """Return a rule's result with the difference of the scores: a loss that falls has a minus sign."""
+    shown = {name: result[name] for name in _COMPARISON_COLUMNS if name in result}
     if not {"candidate", "reference", "difference", "low", "high"} <= result.keys():
-        return dict(result)
+        return shown
     difference = read_score_difference(result)
-    return {**result, "difference": difference.value, "low": difference.low, "high": difference.high}
+    return {**shown, "difference": difference.value, "low": difference.low, "high": difference.high}
 
 
 def format_verdict(verdict: Report) -> str:
@@ -192,13 +198,17 @@ def format_value(value: object) -> str | int:
             return str(value)
 
 
+def label_left_out(preparation: Report) -> dict[str, int]:
+    """Return how many records `prepare` left out, by reason, in the language of the terminal."""
+    counts = (preparation.get("left_out") or {}).items()
+    return {_(LEFT_OUT_LABELS.get(name, name)): count for name, count in counts if count}
+
+
 def _render_splits(preparation: Report) -> str:
     languages = preparation.get("languages") or {}
     rows = [(name, count, languages.get(name)) for name, count in (preparation.get("splits") or {}).items()]
     left_out = [
-        (_("left out: {reason}", reason=name), count, None)
-        for name, count in (preparation.get("left_out") or {}).items()
-        if count
+        (_("left out: {reason}", reason=name), count, None) for name, count in label_left_out(preparation).items()
     ]
     return render_table((_("split"), _("count"), _("by language")), [*rows, *left_out])
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
+from flows import reports
 from flows.escaping import escape_markdown
 from flows.reports import Report, format_value, render_table
 from seodang.gate.differences import read_score_difference
 from seodang.i18n import _
+from seodang.reports.evaluation.comparison import Estimate
+from seodang.reports.evaluation.task_scores import TaskScore
 
 _PAGES: Final = (
     "artifacts/report/data_card",
@@ -35,7 +39,7 @@ def build_funnel_rows(manifest: Report, validation: Report, preparation: Report)
     """Return what each step left of the rows, from the sources to the splits, with the reasons of what it left out."""
     read = sum(source.get("rows_read") or 0 for source in manifest.get("sources") or [])
     quarantined = validation.get("by_rule") or {}
-    left_out = {name: count for name, count in (preparation.get("left_out") or {}).items() if count}
+    left_out = reports.label_left_out(preparation)
     steps = [
         (_("read from the sources"), read, {}),
         (_("records"), manifest.get("rows"), {}),
@@ -49,6 +53,30 @@ def build_funnel_rows(manifest: Report, validation: Report, preparation: Report)
     ]
 
 
+def build_score_rows(scores: Iterable[TaskScore]) -> list[dict[str, Any]]:
+    """Return a row per task and language: scores of the base with its best prompt and of the candidate."""
+    return [
+        {
+            _("task"): score.task,
+            _("language"): score.language,
+            _("metric"): score.metric,
+            _("items"): score.items,
+            _("best prompt of the base"): score.prompt or format_value(None),
+            _("base"): format_value(score.base),
+            _("tuned"): format_value(score.tuned),
+            _("difference"): format_value(score.difference and score.difference.value),
+            _("interval"): _format_interval(score.difference),
+        }
+        for score in scores
+    ]
+
+
+def _format_interval(difference: Estimate | None) -> str | int:
+    if difference is None or difference.low is None or difference.high is None:  # none or one item
+        return format_value(None)
+    return format_value([difference.low, difference.high])
+
+
 def build_comparison_rows(verdict: Report) -> list[dict[str, Any]]:
     """Return a row per rule with a comparison: scores, difference and its confidence interval."""
     rows = []
@@ -59,7 +87,8 @@ def build_comparison_rows(verdict: Report) -> list[dict[str, Any]]:
                 {
                     _("against"): format_value(result.get("against")),
                     _("metric"): format_value(result.get("metric")),
-                    _("group"): format_value(result.get("group")),
+                    _("tasks"): format_value(result.get("tasks")),
+                    _("group"): format_value(result.get("group") or None),
                     _("candidate score"): format_value(result["candidate"]),
                     _("reference score"): format_value(result["reference"]),
                     _("difference"): format_value(difference.value),

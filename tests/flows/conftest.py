@@ -41,6 +41,7 @@ def make_miniature() -> Callable[[Path], Path]:
                 "deps": ["stage.py", *mode, *needed],
                 "outs": [f"artifacts/{name}/{file}.json"],
             }
+        stages["evaluate"]["outs"].append("artifacts/evaluate/scores.jsonl")
         (project / "profiles").mkdir(parents=True)
         (project / "stage.py").write_text(STAGE_SCRIPT, "utf-8")
         (project / "dvc.yaml").write_text(json.dumps({"stages": stages}))  # JSON is YAML

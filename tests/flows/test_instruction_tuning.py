@@ -7,7 +7,6 @@ Run alone: .venv/bin/python -m pytest tests/flows/test_instruction_tuning.py
 
 import json
 import logging
-import os
 import re
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from tests.flows.prefect_processes import (
     build_client_environment,
     call_api,
     find_free_port,
+    is_alive,
     wait_for,
 )
 
@@ -64,6 +64,10 @@ class Served:
     def git(self, *words: str) -> str:
         done = subprocess.run(["git", *AUTHOR, *words], cwd=self.project, check=True, capture_output=True, text=True)
         return done.stdout.strip()
+
+    def find_experiment(self, name: str) -> str:
+        """Return the reference of a DVC experiment."""
+        return self.git("for-each-ref", "--format=%(refname)", f"refs/exps/*/*/{name}")
 
     @property
     def notes(self) -> Path:
@@ -176,7 +180,9 @@ def test_a_run_publishes_what_its_stages_wrote(promoted):
     assert json.loads(promoted.artifacts["sources"]["data"])[0]["source"] == "&lt;b&gt;own&lt;/b&gt;"
     assert "| blank_output | 2 |" in promoted.artifacts["data-report"]["data"]
     assert "| train | 8 |" in promoted.artifacts["data-report"]["data"]
-    assert json.loads(promoted.artifacts["score-table"]["data"])[0]["tuned"] == "1.000"
+    (score,) = json.loads(promoted.artifacts["score-table"]["data"])
+    assert (score["base"], score["tuned"], score["interval"]) == ("0.000", "1.000", "1.000 … 1.000")
+    assert score["best prompt of the base"] == r"zero_shot/&lt;i&gt;"
     assert "# Verdict: promote" in promoted.artifacts["verdict"]["data"]
 
 
@@ -193,8 +199,7 @@ def test_a_run_leaves_an_experiment_and_the_working_tree_as_it_was(promoted, ser
     assert not (served.project / "artifacts").exists()
     assert len(served.git("worktree", "list").splitlines()) == 1
     name = re.search(r"dvc exp apply (\S+),", promoted.logs)[1]
-    reference = served.git("for-each-ref", "--format=%(refname)", f"refs/exps/*/*/{name}")
-    assert "dvc.lock" in served.git("ls-tree", "--name-only", reference).split()
+    assert "dvc.lock" in served.git("ls-tree", "--name-only", served.find_experiment(name)).split()
 
 
 def test_a_second_run_takes_its_results_from_the_cache_and_the_form_sets_parameters(promoted, good):
@@ -242,6 +247,10 @@ def test_a_refused_input_fails_the_run_with_the_stages_message_and_no_retry(serv
     assert "seodang: source.json, 3행" in run.watched
     assert served.read_commands().count("base") == tried + 1
     assert set(run.tasks) == {"inputs", "base"}
+    kept = Path(re.search(r"what base wrote before it failed: (.*)", run.logs)[1])
+    assert json.loads((kept / "artifacts" / "base" / "report.json").read_text()) == {"rows": "refused"}
+    name = re.search(r"the stages before base are saved: DVC experiment (\S+);", run.logs)[1]
+    assert "cmd: python stage.py inputs" in served.git("show", f"{served.find_experiment(name)}:dvc.lock")
 
 
 def test_cancelling_a_run_ends_its_stage_and_the_next_run_finds_no_worktree(served):
@@ -251,17 +260,9 @@ def test_cancelling_a_run_ends_its_stage_and_the_next_run_finds_no_worktree(serv
     run_id = served.api(f"/deployments/{deployment['id']}/create_flow_run", {})["id"]
     wait_for(pid_file.exists)
     assert served.prefect("flow-run", "cancel", run_id).returncode == 0
-    wait_for(lambda: not _is_alive(int(pid_file.read_text())))
+    wait_for(lambda: not is_alive(int(pid_file.read_text())))
     wait_for(lambda: served.api(f"/flow_runs/{run_id}")["state"]["type"] == "CANCELLED")
     served.set_mode("promote")
     assert _run(served, dry_run=True).state["name"] == "DryRun"
     assert not list((served.project / ".seodang" / "runs").glob("*/"))
     assert len(served.git("worktree", "list").splitlines()) == 1
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

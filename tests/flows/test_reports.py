@@ -43,30 +43,30 @@ def test_data_report_counts_rows_and_rules():
 def test_data_report_has_no_splits_before_they_are_made():
     assert "Splits" not in reports.render_data_report(VALIDATED, None)
     text = reports.render_data_report(VALIDATED, PREPARED)
-    assert "| left out: leak | 1 | – |" in text
+    assert "| left out: leaks | 1 | – |" in text
     assert "left out: cap" not in text
     assert "| train | 8 | ko 5, en 3 |" in reports.render_data_report(VALIDATED, PREPARED)
 
 
 def test_every_report_can_be_empty():
     assert "| accepted | – |" in reports.render_data_report({}, {})
-    assert reports.build_score_rows({}) == []
     assert "–" in reports.render_score_summary({})
     assert "None" in reports.render_verdict_report({})
 
 
-def test_score_rows_have_the_same_columns_even_when_a_variant_is_absent_from_a_task():
-    rows = reports.build_score_rows(
+def test_score_summary_has_the_best_prompts_of_the_base_and_the_candidate():
+    names = ("zero_shot/plain", "zero_shot/chat", "few_shot/plain/1", "champion", "tuned")
+    text = reports.render_score_summary(
         {
-            "tasks": [
-                {"task": "sentiment", "items": 30, "tuned": 0.96667},
-                {"task": "ordering", "items": 4, "few_shot": None},
-            ]
+            "best": {"zero_shot": "zero_shot/chat", "few_shot": "few_shot/plain/1"},
+            "variants": [{"name": name, "accuracy": 0.5} for name in names],
         }
     )
-    assert rows == [
-        {"task": "sentiment", "items": 30, "tuned": "0.967", "few_shot": "–"},
-        {"task": "ordering", "items": 4, "tuned": "–", "few_shot": "–"},
+    assert [line.split()[1] for line in text.splitlines()[4:]] == [
+        "zero_shot/chat",
+        "few_shot/plain/1",
+        "champion",
+        "tuned",
     ]
 
 
@@ -89,6 +89,13 @@ def test_verdict_report_gives_reasons_and_numbers_without_checksums():
     ):
         assert part in text
     assert "sha256" not in text
+
+
+def test_the_comparisons_of_a_verdict_fit_on_a_screen():
+    result = {**VERDICT["results"][0], "independent_groups": 9, "judgement": 1, "p_exact": 0.1, "obstacle": None}
+    text = reports.render_verdict_report({**VERDICT, "results": [result], "judgement": "ab" * 32})
+    assert "| against | difference | lower bound | upper bound |" in text
+    assert "judgement" not in text
 
 
 def test_a_reason_that_only_informs_is_a_note():

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from flows.process_guard import guard_process
 from tests.constants import ROOT
-from tests.flows.prefect_processes import BIN, PATIENCE, commit_all, wait_for
+from tests.flows.prefect_processes import BIN, PATIENCE, commit_all, is_alive, wait_for
 
 from seodang.stages import STAGES
 
@@ -97,3 +97,20 @@ def test_training_elsewhere_hands_over_through_the_remotes(prefect_server, clone
         assert status.stdout == ""
     assert len(prefect_server.api("/work_pools/seodang-gpu/queues/filter", {})) == 2
     assert prefect_server.api("/work_pools/seodang-gpu")["concurrency_limit"] == 1
+
+
+def test_cancelling_a_run_cancels_the_training_elsewhere_that_it_waits_for(prefect_server, clones, workers):
+    (clones.cpu / "mode.txt").write_text("hang in train")
+    with (clones.cpu / "stage.py").open("a") as code:
+        code.write("# so that no result comes from the cache\n")
+    commit_all(clones.cpu, "hang in train")
+    deployment = prefect_server.api("/deployments/name/instruction-tuning/split")
+    run_id = prefect_server.api(f"/deployments/{deployment['id']}/create_flow_run", {})["id"]
+    pid_file = prefect_server.notes / "hanging.pid"
+    wait_for(pid_file.exists)
+    (other,) = prefect_server.api("/flow_runs/filter", {"flow_runs": {"parent_flow_run_id": {"any_": [run_id]}}})
+    cancel = [BIN / "prefect", "flow-run", "cancel", run_id]
+    subprocess.run(cancel, env=prefect_server.env, check=True, capture_output=True)
+    wait_for(lambda: prefect_server.api(f"/flow_runs/{run_id}")["state"]["type"] == "CANCELLED")
+    wait_for(lambda: prefect_server.api(f"/flow_runs/{other['id']}")["state"]["type"] == "CANCELLED")
+    wait_for(lambda: not is_alive(int(pid_file.read_text())))

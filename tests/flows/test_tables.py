@@ -1,5 +1,10 @@
+from dataclasses import replace
+
 import pytest
 from flows import tables
+
+from seodang.reports.evaluation.comparison import Estimate
+from seodang.reports.evaluation.task_scores import TaskScore
 
 MANIFEST = {"rows": 12, "sources": [{"name": "own", "licence": "CC0-1.0", "rows_read": 13, "rows_written": 12}]}
 RESULT = {
@@ -27,8 +32,22 @@ def test_the_funnel_counts_rows_from_the_sources_to_the_splits_with_reasons():
         ("accepted", 10, "blank_output 2"),
         ("split train", 8, "–"),
         ("split test", 1, "–"),
-        ("left out of the splits", 1, "leak 1"),
+        ("left out of the splits", 1, "leaks 1"),
     ]
+
+
+def test_the_reasons_are_in_the_language_of_the_terminal(monkeypatch):
+    monkeypatch.setenv("SEODANG_LANG", "ko")
+    *_, last = tables.build_funnel_rows({}, {}, {"left_out": {"exact_duplicate": 2}})
+    assert "exact_duplicate" not in str(last)
+
+
+def test_scores_have_the_interval_of_the_difference():
+    score = TaskScore("sentiment", "ko", "accuracy", 2, "zero_shot/plain", 0.5, 1.0, Estimate(0.5, 0.1, 0.9, 2))
+    (row, single) = tables.build_score_rows([score, replace(score, difference=Estimate(0.5, None, None, 1))])
+    assert list(row.values())[:5] == ["sentiment", "ko", "accuracy", 2, "zero_shot/plain"]
+    assert (row["base"], row["tuned"], row["interval"]) == ("0.500", "1.000", "0.100 … 0.900")
+    assert single["interval"] == "–"
 
 
 def test_sources_are_listed_with_their_licence():
@@ -39,7 +58,7 @@ def test_sources_are_listed_with_their_licence():
 
 def test_comparisons_have_intervals_and_leave_out_results_without():
     (row,) = tables.build_comparison_rows({"results": [RESULT, {"against": "champion"}]})
-    assert (row["against"], row["met"]) == ("base", "yes")
+    assert (row["against"], row["tasks"], row["group"], row["met"]) == ("base", "–", "–", "yes")
     assert row["difference"] == "-0.500"
     assert row["interval"] == "-0.800 … -0.200"
 

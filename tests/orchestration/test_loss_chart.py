@@ -12,7 +12,10 @@ def test_each_curve_is_a_line_within_the_picture():
     assert lines[0][-1] == "592.0,197.3"
     assert len(lines) == 2
     texts = [each.text for each in tree.iter() if each.tag.endswith("text")]
-    assert texts == ["3.00", "0", "1000", "train_loss", "validation_loss"]
+    assert texts == [
+        *("3.00", "0", "1000", "optimizer step", "nats per label token"),
+        *("Training loss", "Validation loss"),
+    ]
 
 
 def test_a_long_curve_is_thinned_to_its_last_point():

@@ -1,33 +1,40 @@
-"""The loss curves as an SVG picture without text from data."""
+"""The loss curves as an SVG picture, in the language of the terminal and without text from data."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from seodang.i18n import _
 from seodang.training.curves import TRAIN_LOSS, VALIDATION_LOSS, Points
 
 _WIDTH: Final = 640
 _HEIGHT: Final = 320
 _MARGIN: Final = 48
-_COLORS: Final = {TRAIN_LOSS.name: "#3b6ea5", VALIDATION_LOSS.name: "#c1662f"}
+_CURVES: Final = {TRAIN_LOSS: "#3b6ea5", VALIDATION_LOSS: "#c1662f"}  # color by curve
+_LEGEND_WIDTH: Final = 150
 _MAX_POINTS: Final = 400  # per curve; more than the picture can show
 
 
 def draw_loss_chart(curves: Mapping[str, Points]) -> str | None:
     """Return an SVG of training and validation loss by optimizer step; None without points."""
-    shown = {name: _thin(points) for name in _COLORS if (points := curves.get(name))}
+    shown = {curve: _thin(points) for curve in _CURVES if (points := curves.get(curve.name))}
     if not shown:
         return None
     steps = [step for points in shown.values() for step, _ in points]
     losses = [loss for points in shown.values() for _, loss in points]
     top, last = max(losses) or 1.0, max(steps) or 1
-    lines = [_draw_line(points, last, top, _COLORS[name]) for name, points in shown.items()]
+    lines = [_draw_line(points, last, top, _CURVES[curve]) for curve, points in shown.items()]
     labels = [
         _draw_text(_MARGIN - 6, _MARGIN, f"{top:.2f}", "end"),
         _draw_text(_MARGIN - 6, _HEIGHT - _MARGIN, "0", "end"),
         _draw_text(_WIDTH - _MARGIN, _HEIGHT - _MARGIN + 18, f"{last}", "end"),
-        *(_draw_text(_MARGIN + 140 * index, 22, name, "start", _COLORS[name]) for index, name in enumerate(shown)),
+        _draw_text(_WIDTH / 2, _HEIGHT - _MARGIN + 34, _("optimizer step"), "middle"),
+        _draw_text(_WIDTH - _MARGIN, 22, _(TRAIN_LOSS.unit), "end"),
+        *(
+            _draw_text(_MARGIN + _LEGEND_WIDTH * index, 22, _(curve.title), "start", _CURVES[curve])
+            for index, curve in enumerate(shown)
+        ),
     ]
     axis = (
         f'<path d="M{_MARGIN} {_MARGIN}V{_HEIGHT - _MARGIN}H{_WIDTH - _MARGIN}" fill="none" stroke="#888"/>'

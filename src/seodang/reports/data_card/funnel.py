@@ -9,7 +9,16 @@ from typing import Any, Final
 from seodang.i18n import N_
 from seodang.preparation.splitting import SPLITS
 
-LEFT_OUT: Final = ("exact_duplicate", "near_duplicate", "leak", "undesirable", "weight", "cap", "replay")
+LEFT_OUT_LABELS: Final = {
+    "exact_duplicate": N_("exact duplicates"),
+    "near_duplicate": N_("near duplicates"),
+    "leak": N_("leaks"),
+    "undesirable": N_("undesirable"),
+    "weight": N_("weight"),
+    "cap": N_("cap"),
+    "replay": N_("replay"),
+}
+LEFT_OUT: Final = tuple(LEFT_OUT_LABELS)
 _MIXING: Final = ("undesirable", "weight", "cap", "replay")
 
 

@@ -15,7 +15,7 @@ from seodang.licences.texts import STATUS_LABELS, USE_LABELS
 from seodang.preparation.splitting import SPLITS
 from seodang.reports.data_card import layout
 from seodang.reports.data_card.contents import Contents
-from seodang.reports.data_card.funnel import LEFT_OUT
+from seodang.reports.data_card.funnel import LEFT_OUT, LEFT_OUT_LABELS
 from seodang.reports.data_card.korean_answers import KINDS, MAX_ANSWERS
 from seodang.reports.data_card.redaction import Text, format_head
 
@@ -37,13 +37,7 @@ _NAMES: Final = {
     "validation": N_("validation"),
     "test": N_("test"),
     "unseen": N_("unseen tasks"),
-    "exact_duplicate": N_("exact duplicates"),
-    "near_duplicate": N_("near duplicates"),
-    "leak": N_("leaks"),
-    "undesirable": N_("undesirable"),
-    "weight": N_("weight"),
-    "cap": N_("cap"),
-    "replay": N_("replay"),
+    **LEFT_OUT_LABELS,
     "instruction": N_("instruction"),
     "input": N_("input"),
     "output": N_("output"),
