@@ -47,6 +47,15 @@ def test_other_values_of_a_whole_number_are_refused_by_name(script, name, value)
     assert not engine.requests
 
 
+def test_the_bounds_of_a_whole_number_are_exact(script):
+    client, engine = script("가")
+    assert chat(client, seed=2**63 - 1).status_code == 200
+    assert engine.requests[0].options.seed == 2**63 - 1
+    answer = chat(client, seed=2**63)
+    check_error(answer, 400, "seed")
+    assert str(2**63) in answer.json()["error"]["message"]
+
+
 def test_infinity_is_no_whole_number(script):
     client, _engine = script("가")
     content = json.dumps(BODY).encode()[:-1] + b',"seed":1e400}'

@@ -30,7 +30,8 @@ def _read_whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Integer = Annotated[int, BeforeValidator(_read_whole)]
+WHOLE = BeforeValidator(_read_whole)
+"""Stands behind the bounds of an integer: pydantic would compare the bounds before it as floats."""
 Text = Annotated[str, AfterValidator(_check_encodable)]
 NonEmptyText = Annotated[str, Field(min_length=1), AfterValidator(_check_encodable)]
 FilledText = Annotated[Text, AfterValidator(_check_not_blank), Field(json_schema_extra={"pattern": r"\S"})]

@@ -10,7 +10,7 @@ from seodang.i18n import _
 from seodang.records import Turn, normalize
 from seodang.service.http.api_error import UNION_TAG, build_unsupported_error, reject_field
 from seodang.service.model.served_model import Conversation
-from seodang.service.routes.field_types import LIST, TEXT, TEXT_OR_LIST, Integer, OpenObject, Text
+from seodang.service.routes.field_types import LIST, TEXT, TEXT_OR_LIST, WHOLE, OpenObject, Text
 from seodang.service.routes.request_fields import Count, SamplingRequest
 from seodang.service.tools.requests import ToolCall, ToolFields
 
@@ -70,7 +70,7 @@ class ChatRequest(SamplingRequest, ToolFields):
     max_completion_tokens: Count | None = None
     """Comes before max_tokens."""
     logprobs: bool | None = None
-    top_logprobs: Annotated[Integer, Field(ge=0, le=20)] | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20), WHOLE] | None = None
 
 
 class CompletionRequest(SamplingRequest):
@@ -84,10 +84,10 @@ class CompletionRequest(SamplingRequest):
         Discriminator(_find_prompt),
     ]
     """Text, token ids, or a list of either; no template is added."""
-    max_tokens: Annotated[Integer, Field(ge=0, lt=_INT64)] | None = None
-    max_completion_tokens: Annotated[Integer, Field(ge=0, lt=_INT64)] | None = None
+    max_tokens: Annotated[int, Field(ge=0, lt=_INT64), WHOLE] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=0, lt=_INT64), WHOLE] | None = None
     """The name of chats, which load tools send here, too; comes before max_tokens."""
-    logprobs: Annotated[Integer, Field(ge=0, le=20)] | None = None
+    logprobs: Annotated[int, Field(ge=0, le=20), WHOLE] | None = None
     echo: bool | None = None
     """Whether the answer begins with the prompt."""
 

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from seodang.i18n import _
 from seodang.service.answers.forms import FormRequest
-from seodang.service.routes.field_types import Integer, NonEmptyText, Text
+from seodang.service.routes.field_types import WHOLE, NonEmptyText, Text
 from seodang.service.routes.unsupported_fields import STREAM_FIELDS, Neutral, check_supported
 
 MAX_STOPS: Final = 4
@@ -31,8 +31,8 @@ def _check_biases(value: Any) -> Any:
 
 
 Temperature = Annotated[float, Field(ge=0, le=2)]
-Seed = Annotated[Integer, Field(ge=-_INT64, lt=_INT64)]
-Count = Annotated[Integer, Field(gt=0, lt=_INT64)]
+Seed = Annotated[int, Field(ge=-_INT64, lt=_INT64), WHOLE]
+Count = Annotated[int, Field(gt=0, lt=_INT64), WHOLE]
 
 
 class StreamOptions(BaseModel):
@@ -55,7 +55,7 @@ class SamplingRequest(FormRequest):
     """Tag or name of the model."""
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    n: Annotated[Integer, Field(ge=1, le=MAX_CHOICES)] | None = None
+    n: Annotated[int, Field(ge=1, le=MAX_CHOICES), WHOLE] | None = None
     """Number of answers."""
     seed: Seed | None = None
     """Equal seeds give equal answers."""
