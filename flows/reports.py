@@ -21,10 +21,6 @@ Report = Mapping[str, Any]
 _ABSENT: Final = "–"
 _LAST_LINES: Final = 10
 _HEADINGS: Final = {
-    "task": N_("task"),
-    "language": N_("language"),
-    "kind": N_("kind"),
-    "split": N_("split"),
     "items": N_("items"),
     "name": N_("model"),
     "shots": N_("few-shot examples"),
@@ -35,19 +31,16 @@ _HEADINGS: Final = {
     "loss": N_("loss"),
     "eos_rate": N_("EOS rate"),
     "against": N_("against"),
-    "tuned": N_("tuned"),
-    "base": N_("base"),
-    "rule": N_("rule"),
     "test": N_("kind of test"),
     "metric": N_("metric"),
     "group": N_("group"),
     "margin": N_("margin"),
     "candidate": N_("candidate score"),
     "reference": N_("reference score"),
-    "p": "p",
     "p_holm": N_("p (Holm)"),
-    "required_items": N_("items needed"),
     "passed": N_("met"),
+    "confidence": N_("confidence"),
+    "champion": N_("champion"),
     "difference": N_("difference"),
     "low": N_("lower bound"),
     "high": N_("upper bound"),
@@ -112,6 +105,7 @@ def render_verdict_report(verdict: Report) -> str:
         f"- **{_get_outcome(reason)}**: {escape_markdown(_get_text(reason))}" for reason in _get_reasons(verdict)
     ]
     numbers = {name: value for name, value in verdict.items() if not _NOT_NUMBERS.search(name) and _is_plain(value)}
+    rows = [(_get_heading(name), value) for name, value in {**numbers, **(verdict.get("numbers") or {})}.items()]
     return "\n\n".join(
         [
             f"# {_('Verdict: {verdict}', verdict=format_verdict(verdict))}",
@@ -120,7 +114,7 @@ def render_verdict_report(verdict: Report) -> str:
             f"## {_('Comparisons')}",
             _render_plain_table([_turn_differences(result) for result in verdict.get("results") or []]),
             f"## {_('Numbers')}",
-            render_table((_("name"), _("value")), {**numbers, **(verdict.get("numbers") or {})}.items()),
+            render_table((_("name"), _("value")), rows),
         ]
     )
 
