@@ -68,6 +68,10 @@ nsmc: gemma
 	@test -d data/korean/nsmc || test -d "$(DATA)/nsmc" || { echo "usage: make nsmc DATA=FOLDER, a folder with nsmc/, koalpaca/, alpaca/, kobest/ and prompts/"; exit 2; }
 	@test -d data/korean || ln -s "$(realpath $(DATA))" data/korean
 	@python -m seodang profile use gemma-270m-nsmc
+	@awk -F'\t' 'NR == 1 || $$1 % 20 != 7' data/korean/nsmc/nsmc_train_rule_labelled.tsv > data/nsmc-train.tsv
+	@awk -F'\t' 'NR == 1 || $$1 % 20 == 7' data/korean/nsmc/nsmc_train_rule_labelled.tsv > data/nsmc-held.tsv
+	@python -m seodang constrain data/korean/koalpaca/koalpaca_v1.0*.json --records 1250 --output data/constrained-ko.jsonl
+	@python -m seodang constrain data/korean/alpaca/alpaca_random_0-7228.json --records 830 --output data/constrained-en.jsonl
 	@python -m seodang run || test $$? -eq 3
 
 qlora: setup

@@ -13,6 +13,7 @@ COMMANDS = (
     "stage",
     "plan",
     "check",
+    "constrain",
     "compare",
     "doctor",
     "gate",
