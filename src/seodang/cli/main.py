@@ -196,9 +196,9 @@ def create_app() -> typer.Typer:
     app.command("stage", help=_("Run one stage, as dvc.yaml does; DVC is not involved."))(run.stage)
     app.command("plan", help=_("Estimate memory and time of training before it runs (exit code 0 or 2)."))(plan.plan)
     app.command("check", help=_("Check data files before they enter the pipeline (exit code 0, 1 or 2)."))(check.check)
-    app.command("constrain", help=_("Write instruction records with constraints that rules verify (exit code 0 or 2)."))(
-        constrain.constrain
-    )
+    app.command(
+        "constrain", help=_("Write instruction records with constraints that rules verify (exit code 0 or 2).")
+    )(constrain.constrain)
     app.command("doctor", help=_("Check what a run needs, and print a command for each problem (exit code 0 or 2)."))(
         doctor.doctor
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from seodang.constraints.draft import Builder, Constraint, Draft, list_words, split_points
@@ -176,7 +177,7 @@ def build_repetition(draft: Draft, rng: random.Random) -> Constraint | None:
 
 
 def _make(
-    id: str, arguments: dict[str, Any], values: dict[str, object], answer: str, suits: object
+    id: str, arguments: Mapping[str, Any], values: Mapping[str, object], answer: str, suits: object
 ) -> Constraint | None:
     """Return a constraint; None unless it suits the answer."""
     return Constraint(id, arguments, values, answer) if suits else None
