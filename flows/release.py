@@ -53,6 +53,8 @@ def release(run: ReleaseParameters = _DEFAULTS, project: str | None = None) -> s
     """
     folder = find_project(project)
     plan = print_plan("release", run.list_options(), folder)
+    if isinstance(plan, State):
+        return plan
     if run.dry_run:
         return Completed(name="DryRun", message=" ".join(plan))
     tag = str(read_packaged_tag(Paths(folder)))

@@ -36,6 +36,7 @@ def rollback(run: RollbackParameters = _DEFAULTS, project: str | None = None) ->
     """
     folder = find_project(project)
     if run.dry_run:
-        return Completed(name="DryRun", message=" ".join(print_plan("rollback", run.list_options(), folder)))
+        plan = print_plan("rollback", run.list_options(), folder)
+        return plan if isinstance(plan, State) else Completed(name="DryRun", message=" ".join(plan))
     end = run_seodang("rollback", run.list_options(), folder)
     return end if isinstance(end, State) else "\n".join(end[-2:])

@@ -20,14 +20,15 @@ _STATES: Final[Mapping[str, Mapping[int, str]]] = {
 }  # by exit code
 
 
-def print_plan(command: str, options: Sequence[str], folder: Path) -> list[str]:
-    """Log and publish what a command would do, and return it line by line.
+def print_plan(command: str, options: Sequence[str], folder: Path) -> State[Any] | list[str]:
+    """Log and publish what a command would do, and return it line by line; or a state if nothing is to be released.
 
     Raises:
         CommandFailed: With the message of the command.
     """
-    lines = _run([command, *options, "--dry-run"], folder)[1]
-    create_markdown_artifact("\n".join(f"- {escape_markdown(line)}" for line in lines), key=f"{command}-plan")
+    lines = run_seodang(command, [*options, "--dry-run"], folder)
+    if isinstance(lines, list):
+        create_markdown_artifact("\n".join(f"- {escape_markdown(line)}" for line in lines), key=f"{command}-plan")
     return lines
 
 

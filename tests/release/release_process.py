@@ -1,7 +1,7 @@
 """`seodang release` in processes of their own, each killed at another step.
 
-Run: python release_process.py PROJECT STEP:EVENT[,STEP:EVENT ...] PORT. The step "never" runs to the end, and STEP:pause
-waits until a file exists. Restoring a bento is left out: tests/registry/test_rollback.py tests it.
+Run: python release_process.py PROJECT STEP:EVENT[,STEP:EVENT ...] PORT. "never" runs to the end; STEP:pause waits until
+a file exists. Restoring a bento is left out: tests/registry/test_rollback.py tests it.
 """
 
 import os

@@ -66,6 +66,15 @@ def build_command(paths: Paths, stop_at: str, port: int, *words: str) -> list[st
     return [sys.executable, str(FOLDER / "release_process.py"), str(paths.root), stop_at, str(port), *words]
 
 
+def run(paths: Paths, port: int, *steps: str) -> list[str]:
+    """Release once per step, and kill it there; return the signal or exit code of each process."""
+    command = build_command(paths, ",".join(steps), port)
+    done = subprocess.run(command, cwd=paths.root, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    ends = [line.removeprefix("process ended by ") for line in done.stdout.splitlines() if line.startswith("process")]
+    assert len(ends) == len(steps), done.stdout + done.stderr
+    return ends
+
+
 def ask(port: int) -> str:
     return RunningService(port).ask_version()
 
@@ -77,10 +86,8 @@ def get_tags(paths: Paths) -> dict[str, str]:
 def test_a_release_killed_after_any_step_is_finished_by_the_same_command(paths, find_free_port):
     port = find_free_port()
     assert main(["rollback", "--to", "v0.1.0", "--message", "start", "--port", str(port)]) == 0
-    command = build_command(paths, ",".join([*STEPS, "never"]), port)
-    done = subprocess.run(command, cwd=paths.root, capture_output=True, text=True, timeout=PATIENCE, check=False)
-    ends = [line for line in done.stdout.splitlines() if line.startswith("process ")]
-    assert ends == [*(f"process ended by 9 at {step}" for step in STEPS), "process ended by 0 at never"], done.stderr
+    ends = [*(f"9 at {step}" for step in STEPS), "0 at never"]
+    assert run(paths, port, *STEPS, "never") == ends
     tags = get_tags(paths)
     assert read_champion(paths.champion).version == "v0.2.0"
     assert ask(port) == tags["v0.2.0"] != tags["v0.1.0"]
@@ -111,20 +118,19 @@ def wait_for_line(process: subprocess.Popen[str], start: str) -> str:
     return next(line for line in process.stdout if line.startswith(start))
 
 
-def test_a_version_that_fails_its_smoke_test_is_rolled_back_and_the_old_one_answers(
-    paths, find_free_port, commit_all, capsys
+def test_a_version_that_fails_its_smoke_test_is_rolled_back_also_by_a_release_that_is_killed(
+    paths, find_free_port, commit_all
 ):
     port = find_free_port()
     assert main(["rollback", "--to", "v0.1.0", "--message", "start", "--port", str(port)]) == 0
     old = ask(port)
     write_params(paths, f"{read_packaged_tag(paths)}=no_text")
     commit_all(paths, "Change the command of the service")  # no stage of the test's pipeline reads params.yaml
-    assert main(["release", "--port", str(port)]) == 3
-    reason = "release: the smoke test failed: POST /generate: no text"
-    assert f"reason: {reason}" in capsys.readouterr().out
+    assert run(paths, port, "registry:ends", "never") == ["9 at registry:ends", "0 at never"]
     assert ask(port) == old
-    last = read_history(paths.history)[-1]
+    last, reason = read_history(paths.history)[-1], "release: the smoke test failed: POST /generate: no text"
     assert (last.action, last.version, last.previous, last.message) == ("rollback", "v0.1.0", "v0.2.0", reason)
+    assert [(row["outcome"], row["reason"]) for row in list_records(paths)][-1] == ("rolled_back", reason)
 
 
 class Answers:

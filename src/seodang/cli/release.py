@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from functools import partial
@@ -18,6 +19,8 @@ from seodang.paths import Paths
 if TYPE_CHECKING:
     from seodang.release.journal import Journal, Step
     from seodang.release.operation import Event, Project
+
+logger = logging.getLogger(__name__)
 
 _EXIT_CODES: Final = {"released": 0, "rolled_back": 3, "undecided": 4}
 _STEPS: Final = {
@@ -172,7 +175,7 @@ def _report_waiting(holder: str) -> None:
         "another release or rollback works on this project: process {holder}; this one waits for it (Ctrl-C ends it)",
         holder=holder,
     )
-    print(f"seodang: {text}", file=sys.stderr, flush=True)
+    logger.warning(text)
 
 
 def _describe_end(journal: Journal) -> list[str]:

@@ -18,8 +18,8 @@ from seodang.registry.promotion import promote
 from seodang.registry.restore import make_servable
 from seodang.release.journal import Journal, create_journal, hold_order, hold_service, read_journal
 from seodang.release.operation import Operation, Project, require_champion
-from seodang.release.router import Router
-from seodang.release.services import find_free_port, find_service
+from seodang.release.router import Router, find_program
+from seodang.release.services import check_free, find_free_port, find_service
 from seodang.release.traffic import ask_tag, get_live_port, give_all_to, place_candidate, start_router
 from seodang.release.versions import roll_back_champion
 
@@ -65,6 +65,8 @@ def release(project: Project, request: ReleaseRequest, watch: Watch) -> Journal:
     with hold_order(project.paths, project.report_waiting):
         with hold_service(project.paths, project.report_waiting):
             operation = _begin(project, request)
+            if _was_rolled_back(operation, request):
+                return _let_old_answer(operation, request)
             try:
                 champion, live, new = _put_into_service(operation, request)
             except UnfitForService as error:
@@ -75,7 +77,7 @@ def release(project: Project, request: ReleaseRequest, watch: Watch) -> Journal:
         with operation.step("watch"):
             outcome = watch(live, new, operation.journal.id)
         with hold_service(project.paths, project.report_waiting):
-            return _settle(operation, champion, outcome)
+            return _settle(operation, request, champion, outcome)
 
 
 def read_packaged_tag(paths: Paths) -> str | None:
@@ -92,11 +94,26 @@ def _begin(project: Project, request: ReleaseRequest) -> Operation:
                 _("the rollback to {version} is not finished; finish it: seodang rollback", version=last.version)
             )
         return Operation(project, last.model_copy(update={"port": request.port}))
+    _check_port(project, request)
     champion = read_champion(project.paths.champion)
     journal = create_journal("release", request.port, request.message)
     operation = Operation(project, journal)
     operation.note(previous=champion.version if champion else None, live_port=_find_live(project, request))
     return operation
+
+
+def _check_port(project: Project, request: ReleaseRequest) -> None:
+    """Raise an error before anything changes if service or router could not listen.
+
+    Raises:
+        ReleaseError: If another program uses the port, or there is no router to be started.
+    """
+    if request.canary and not Router(project.paths.router).is_running():
+        find_program()
+    elif request.canary or find_service(project.paths, port=request.port):
+        return
+    if ask_tag(request.port, project.key) != read_packaged_tag(project.paths):
+        check_free(request.port)
 
 
 def _find_live(project: Project, request: ReleaseRequest) -> int | None:
@@ -161,40 +178,48 @@ def _choose_port(operation: Operation, request: ReleaseRequest, champion: Champi
     return port
 
 
+def _was_rolled_back(operation: Operation, request: ReleaseRequest) -> bool:
+    """Return whether a killed release had already gone back; a new reason is a new attempt."""
+    journal, champion = operation.journal, read_champion(operation.project.paths.champion)
+    is_earlier = champion is not None and champion.version == journal.previous
+    return "promote" in journal.steps and is_earlier and journal.previous != journal.version and not request.message
+
+
 def _take_back(operation: Operation, request: ReleaseRequest, error: UnfitForService) -> Journal:
     """Make the earlier version champion again, and let it answer.
 
     Raises:
         UnfitForService: If there is no earlier version.
     """
-    paths, journal = operation.project.paths, operation.journal
+    journal = operation.journal
     if journal.previous in (None, journal.version):
         raise error
-    reason = f"release: {error.detail}"
     with operation.step("registry"):
-        roll_back_champion(paths, str(journal.previous), reason)
-    champion = require_champion(read_champion(paths.champion))
-    if request.canary:
+        roll_back_champion(operation.project.paths, str(journal.previous), f"release: {error.detail}")
+    return _let_old_answer(operation, request)
+
+
+def _let_old_answer(operation: Operation, request: ReleaseRequest) -> Journal:
+    """Let the champion, to which the registry went back, answer everything."""
+    paths, live = operation.project.paths, operation.journal.live_port
+    champion, router = require_champion(read_champion(paths.champion)), Router(paths.router)
+    if request.canary and live is not None:
         with operation.step("stop"):
-            operation.stop_others(journal.live_port)
-    else:
+            if router.is_running():
+                give_all_to(router, live)
+            operation.stop_others(live)
+        operation.check_public_port(champion)
+    elif not request.canary:
         with operation.step("start"):
             operation.run_service(champion, request.port)
         operation.check_public_port(champion)
-    return operation.finish("rolled_back", reason)
+    return operation.finish("rolled_back", champion.message)
 
 
-def _settle(operation: Operation, champion: Champion, outcome: WatchOutcome) -> Journal:
+def _settle(operation: Operation, request: ReleaseRequest, champion: Champion, outcome: WatchOutcome) -> Journal:
     """Bring services and journal in line with the end of a canary."""
-    paths, journal = operation.project.paths, operation.journal
     if outcome == "rolled_back":
-        current = require_champion(read_champion(paths.champion))
-        with operation.step("stop"):
-            if journal.live_port is not None:
-                give_all_to(Router(paths.router), journal.live_port)
-            operation.stop_others(journal.live_port)
-        operation.check_public_port(current)
-        return operation.finish("rolled_back", current.message)
+        return _let_old_answer(operation, request)
     if outcome == "kept":
         operation.check_public_port(champion)
         return operation.finish("released")  # the old service stays, so that a rollback takes effect at once

@@ -27,6 +27,7 @@ from seodang.i18n import _
 from seodang.paths import Paths
 
 _MARK: Final = "SEODANG_RELEASE"  # environment variable of a service: port, tag of the model, project
+_OF_A_STAGE: Final = ("SEODANG_LOG_FORMAT", "SEODANG_PROGRESS_FILE")  # a flow that releases has them
 _HOST: Final = "127.0.0.1"
 _POLL_SECONDS: Final = 0.2
 _TAIL_LINES: Final = 8
@@ -66,7 +67,8 @@ def start_service(paths: Paths, params: ReleaseParams, port: int, tag: str) -> M
     log = get_log(paths, port)
     log.parent.mkdir(parents=True, exist_ok=True)
     command = _build_command(params.serve_command, port, tag)
-    environment = {**os.environ, _MARK: f"{port} {tag} {paths.root.resolve()}"}
+    environment = {name: value for name, value in os.environ.items() if name not in _OF_A_STAGE}
+    environment[_MARK] = f"{port} {tag} {paths.root.resolve()}"
     try:
         with log.open("wb") as output:
             process = subprocess.Popen(
