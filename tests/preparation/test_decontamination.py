@@ -69,6 +69,20 @@ def test_the_same_input_with_the_same_answer_in_other_words_is_a_leak(list_leaks
     assert list_leaks(items, training) == [(0, 0, "exact", 1.0), (1, 2, "exact", 1.0)]
 
 
+def test_a_short_text_under_two_prompts_is_a_leak_by_its_place_in_the_file(list_leaks, build_record):
+    bare = build_record("문장: 재밌다 감정:", "", "긍정", file="data/reviews.tsv", source_row=7)
+    nothing = build_record("문장: 몰라 감정:", "", "", file="data/reviews.tsv", source_row=9)
+    training = [
+        build_record("다음 문장은 긍정일까요?", "재밌다", "긍정", file="data/reviews.tsv", source_row=7),
+        build_record("다음 문장은 긍정일까요?", "별로다", "긍정", file="data/reviews.tsv", source_row=8),
+        build_record("다음 문장은 긍정일까요?", "좋다", "긍정", file="data/others.tsv", source_row=7),
+        build_record("몇 글자입니까?", "재밌다", "3", file="data/reviews.tsv", source_row=7),
+        build_record("다음 문장은 긍정일까요?", "몰라", "부정", file="data/reviews.tsv", source_row=9),
+        build_record("다음 문장은 긍정일까요?", "싫다", "긍정"),
+    ]
+    assert list_leaks([bare, nothing], training) == [(0, 0, "exact", 1.0)]
+
+
 def test_the_same_single_word_with_the_same_answer_is_no_leak(list_leaks, build_record):
     assert (
         list_leaks(

@@ -45,6 +45,15 @@ def test_questions_about_one_passage_share_a_group_whatever_blanks_and_punctuati
     assert group_items(items) == [[0, 1]]
 
 
+def test_a_text_that_is_too_short_to_compare_is_known_by_its_place_in_the_file(group_items, build_record):
+    items = [
+        build_record("문장: 굿 감정:", "", "긍정", file="data/reviews.tsv", source_row=7),
+        build_record("다음 문장은 긍정일까요?", "굿", "긍정", file="data/reviews.tsv", source_row=7),
+        build_record("다음 문장은 긍정일까요?", "음", "긍정", file="data/reviews.tsv", source_row=8),
+    ]
+    assert group_items(items) == [[0, 1]]
+
+
 def test_one_short_text_under_two_prompts_is_a_group(group_items, build_record):
     items = [
         build_record("감정을 분류하세요", "정말 재미있다", "긍정"),

@@ -1,11 +1,12 @@
 """Decontamination: find the records of train and validation that leak an evaluation item.
 
 A record leaks an item in one of six cases. "exact": both have the same normalized question, or the same input with
-the same answer. "ngram": the record contains a long n-gram of the item's question (13 words, as in Brown et al. 2020;
-30 letters in Korean). "minhash": the two questions are near-duplicates. "quote" and "answer": the record contains the
-complete question or gold answer of the item (see quotes). "reworded": the record has the question or the gold answer in
-slightly other words (see rewording). A template is an instruction with many different inputs. It leaks nothing, so only
-the inputs of its records are compared.
+the same answer, or the same answer and the same place in a file, as one review under two prompts. "ngram": the record
+contains a long n-gram of the item's question (13 words, as in Brown et al. 2020; 30 letters in Korean). "minhash": the
+two questions are near-duplicates. "quote" and "answer": the record contains the complete question or gold answer of
+the item (see quotes). "reworded": the record has the question or the gold answer in slightly other words (see
+rewording). A template is an instruction with many different inputs. It leaks nothing, so only the inputs of its records
+are compared.
 """
 
 from __future__ import annotations

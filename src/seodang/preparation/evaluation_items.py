@@ -72,10 +72,23 @@ def gather_items(questions: Iterable[Questions], rows: NDArray[np.void], boilerp
 def compute_exact_keys(rows: NDArray[np.void]) -> tuple[Hashes, Integers]:
     """Return the keys that an item and a training record must not share, and the row index of each key.
 
-    One key is the question. The other one is the subject with the answer, which an item may lack.
+    One key is the question. Another one is the subject with the answer, which an item may lack. The last one is the
+    object of a file with the answer: two prompts may show one short text in different fields.
     """
-    keys = (rows["question"], mix_hashes(rows["subject"] ^ mix_hashes(rows["answer"])))
+    answers, origins = mix_hashes(rows["answer"]), compute_origin_keys(rows)
+    places = np.where(origins != 0, origins, rows["question"])
+    keys = (rows["question"], mix_hashes(rows["subject"] ^ answers), places)
     return np.concatenate(keys), np.tile(np.arange(len(rows)), len(keys))
+
+
+def compute_origin_keys(rows: NDArray[np.void]) -> Hashes:
+    """Return the keys of the same text under several prompts: its place in a file with the answer; 0 without one.
+
+    Without the answer, all questions about one article would be the same text.
+    """
+    is_known = (rows["origin"] != 0) & (rows["answer"] != 0)
+    keys = mix_hashes(mix_hashes(rows["origin"]) ^ mix_hashes(rows["answer"]))
+    return np.asarray(np.where(is_known, keys, np.uint64(0)))
 
 
 def _concatenate(parts: Sequence[Questions]) -> Questions:

@@ -36,6 +36,7 @@ FEATURE_DTYPE = np.dtype(
         ("input", "u8"),  # 0: no input
         ("answer", "u8"),
         ("subject", "u8"),  # hash of the input if that is a text, else of the question
+        ("origin", "u8"),  # hash of the file and the number of the object in it; 0: no file
         ("group", "u8"),  # hash of the texts that must stay in one split; gives its position as well
         ("instruction_letters", "i4"),  # number of normalized letters; see shingles
         ("input_letters", "i4"),
@@ -171,6 +172,7 @@ def _fill_texts(rows: NDArray[np.void], fields: Fields) -> None:
 def _fill_metadata(rows: NDArray[np.void], chunk: Sequence[Record], features: Features, prepare: PrepareParams) -> None:
     rows["id"] = [record.id.encode() for record in chunk]
     rows["group"] = [hash_group(prepare.seed, record) for record in chunk]
+    rows["origin"] = [_hash_origin(record) for record in chunk]
     rows["task"] = [features.tasks.get_number(record.task) for record in chunk]
     rows["source"] = [features.sources.get_number(record.source) for record in chunk]
     rows["warnings"] = [len(record.warnings) for record in chunk]
@@ -178,6 +180,13 @@ def _fill_metadata(rows: NDArray[np.void], chunk: Sequence[Record], features: Fe
     rows["constraint"] = [get_split_constraint(record, prepare) for record in chunk]
     rows["korean"] = [record.language == "ko" for record in chunk]
     rows["usable"] = [record.desirable is not False for record in chunk]
+
+
+def _hash_origin(record: Record) -> int:
+    if not record.file:
+        return 0
+    name = f"{record.file}\x1f{record.source_row}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.sha256(name).digest()[:8], "big")
 
 
 def _compute_signatures(fields: Fields, korean: NDArray[np.bool_], prepare: PrepareParams) -> list[Signatures]:

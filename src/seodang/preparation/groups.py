@@ -1,9 +1,9 @@
 """Groups of evaluation items that are not independent of each other.
 
 Ten questions about one passage are not ten independent items, and the gate must not count them as such. Two items are
-in one group if they share the question, the passage or the conversation, or if they are near-duplicates. Groups are
-the connected components of these links. The name of a group is the smallest id of its records. It depends neither on
-their order nor on records outside the group.
+in one group if they share the question, the passage or the conversation, if they show one object of a file under two
+prompts, or if they are near-duplicates. Groups are the connected components of these links. The name of a group is the
+smallest id of its records. It depends neither on their order nor on records outside the group.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from seodang.preparation.evaluation_items import compute_origin_keys
 from seodang.preparation.features import build_question
 from seodang.preparation.quotes import Needle, build_needles, find_texts
 from seodang.preparation.shingles import extract_letters
@@ -87,11 +88,14 @@ def name_components(ids: NDArray[np.bytes_], links: Sequence[tuple[int, Hashable
 def _iter_row_links(
     rows: NDArray[np.void], leaders: NDArray[np.int32], template_after: int
 ) -> Iterator[tuple[int, Hashable]]:
-    """Yield the links by question, passage and near-duplicates, from the features of the items."""
+    """Yield the links by question, passage, place in a file and near-duplicates, from the features of the items."""
     for item, question in enumerate(rows["question"].tolist()):
         yield item, ("question", question)
     for item in np.flatnonzero(_has_passage(rows, template_after)).tolist():
         yield item, ("input", int(rows["input"][item]))
+    for item, origin in enumerate(compute_origin_keys(rows).tolist()):
+        if origin:
+            yield item, ("origin", origin)
     for item, leader in enumerate(leaders.tolist()):
         yield item, ("leader", leader)
 
