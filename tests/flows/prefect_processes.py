@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.constants import ROOT
 
 BIN = Path(sys.executable).parent
-PATIENCE = 1500  # seconds; small machines are at times ten times slower
+PATIENCE = 600  # seconds; small machines are at times ten times slower
 AUTHOR = ("-c", "user.name=test", "-c", "user.email=test@localhost")
 
 STAGE_SCRIPT = """
