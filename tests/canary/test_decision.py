@@ -1,11 +1,14 @@
 """Verdicts about a candidate from the scores of both versions."""
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from seodang.canary.decision import ScoreComparison, decide, summarize_score
 from seodang.canary.evidence import build_rate
+from seodang.canary.pairs import PairCounts
 
 
 def compare(name, reference, candidate, margin=0.01, tolerance=0.05):
@@ -33,9 +36,41 @@ def test_equal_arms_become_not_worse_only_if_every_score_does():
     assert decide([GOOD, compare("checked", (80, 100), (80, 100))], 0.05).verdict == "undecided"
 
 
-def test_the_evidence_of_many_scores_is_their_mean():
+def test_each_of_many_scores_needs_as_many_times_the_evidence():
     alone, among = decide([BAD], 0.05), decide([BAD, *[compare(f"{n}", (0, 0), (0, 0)) for n in range(9)]], 0.05)
-    assert among.log_evidence == pytest.approx(alone.log_evidence - math.log(10), abs=1e-6)
+    assert among.log_evidence == pytest.approx(alone.log_evidence - math.log(10))
+
+
+def test_several_scores_with_little_evidence_do_not_add_up():
+    little = [compare(name, (90, 100), (74, 100)) for name in ("fast", "stopped", "valid")]
+    assert decide(little, 0.05).log_evidence < decide(little[:1], 0.05).log_evidence
+
+
+@pytest.mark.parametrize("number", [1, 100])
+def test_one_slow_answer_never_decides_and_a_second_one_may(number):
+    one = compare("fast", (10**6, 10**6), (number - 1, number), margin=0.0)
+    assert decide([one], 0.5).verdict != "worse"
+    assert decide([compare("fast", (10**6, 10**6), (0, 2), margin=0.0)], 0.05).verdict == "worse"
+    pair = PairCounts(lost=np.array(1.0), equal=np.array(number - 1.0), gained=np.array(0.0))
+    assert decide([replace(one, pairs=pair)], 0.5).verdict != "worse"
+
+
+def test_a_score_without_a_tolerance_can_roll_back_and_is_not_needed_to_keep():
+    silent = replace(compare("liked", (0, 0), (0, 0)), tolerance=None)
+    assert decide([GOOD, silent], 0.05).verdict == "not_worse"
+    disliked = replace(compare("liked", (800, 1000), (600, 1000)), tolerance=None)
+    assert decide([GOOD, disliked], 0.05).verdict == "worse"
+
+
+def test_pairs_decide_where_both_versions_answered_the_same_items():
+    separate = compare("correct", (160, 200), (140, 200))
+    pairs = PairCounts(lost=np.array(24.0), equal=np.array(172.0), gained=np.array(4.0))
+    paired = replace(separate, pairs=pairs)
+    assert (decide([separate], 0.05).verdict, decide([paired], 0.05).verdict) == ("undecided", "worse")
+    equal = replace(separate, pairs=PairCounts(lost=np.array(0.0), equal=np.array(200.0), gained=np.array(0.0)))
+    assert decide([equal], 0.05).verdict == "not_worse"
+    summary = summarize_score(paired, 0.05)
+    assert summary.low < -0.1 < summary.high < 0
 
 
 def test_a_drop_within_the_margin_is_not_worse():

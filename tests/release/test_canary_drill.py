@@ -22,7 +22,15 @@ from seodang.release.watch import watch_canary
 pytestmark = pytest.mark.slow
 
 LIMIT = {"margin": 0.01, "tolerance": 0.05}
-PARAMS = {"share": 0.5, "alpha": 0.05, "max_requests": 10_000, "look_seconds": 0.2, "fast_seconds": 600.0}
+UNUSED = ("fast", "valid", "liked", "labelled", "correct")
+PARAMS = {
+    "share": 0.5,
+    "alpha": 0.05,
+    "max_requests": 10_000,
+    "look_seconds": 0.2,
+    "fast_seconds": 600.0,
+    "probes": {"per_minute": 0, "file": None, "tasks": None},
+}
 BODY = json.dumps({"instruction": KOREAN[0], "input": KOREAN[1]}).encode()
 
 
@@ -77,7 +85,7 @@ def test_the_old_version_answers_again_after_its_canary_got_worse(
         client.start()
         rolled_back = []
         try:
-            scores = {"answered": LIMIT, "fast": None, "stopped": LIMIT}
+            scores = {"answered": LIMIT, "stopped": LIMIT, **dict.fromkeys(UNUSED)}
             end = watch_canary(
                 router,
                 lambda role: read_counters(services[role].read_metrics(), router.count_responses()[role], 600.0),

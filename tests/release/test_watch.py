@@ -1,7 +1,11 @@
 """How a canary ends, with a router and counters of the test."""
 
+import numpy as np
 import pytest
 
+from seodang.canary.decision import ScoreComparison
+from seodang.canary.evidence import build_rate
+from seodang.canary.pairs import PairCounts
 from seodang.config import CanaryParams
 from seodang.errors import ReleaseError
 from seodang.release.watch import hold_watch, watch_canary
@@ -14,7 +18,8 @@ PARAMS = CanaryParams.model_validate(
         "max_requests": 1000,
         "look_seconds": 0.001,
         "fast_seconds": 1.0,
-        "scores": {"answered": LIMIT, "fast": None, "stopped": None},
+        "probes": {"per_minute": 0, "file": None, "tasks": None},
+        "scores": {"answered": LIMIT, **dict.fromkeys(("fast", "stopped", "valid", "liked", "labelled", "correct"))},
     }
 )
 
@@ -55,6 +60,20 @@ def test_a_worse_candidate_loses_its_share_before_the_rollback_is_recorded_once(
     assert share == 0.0
     assert reason.startswith("canary: answered 0.990 -> 0.800, -0.190 [")
     assert traffic.shares == [0.25, 0.0]
+
+
+def test_probes_alone_can_roll_back():
+    def compare_probes():
+        pairs = PairCounts(lost=np.array(40.0), equal=np.array(60.0), gained=np.array(0.0))
+        rates = {"reference": build_rate(100, 100), "candidate": build_rate(60, 100)}
+        return [ScoreComparison(name="correct:topic", **rates, pairs=pairs, **LIMIT)]
+
+    reasons = []
+    end = watch_canary(
+        FakeTraffic(), grow((297, 300), (99, 100)), PARAMS, reasons.append, compare_probes=compare_probes
+    )
+    assert end.outcome == "rolled_back"
+    assert reasons[0].startswith("canary: correct:topic 1.000 -> 0.600, -0.400 [")
 
 
 def test_an_equal_candidate_gets_all_requests():

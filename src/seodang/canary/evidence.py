@@ -53,6 +53,19 @@ class Observations:
         return np.divide(self.counts @ self.values, number, out=np.full_like(number, np.nan), where=number > 0)
 
 
+def spare_worst(observations: Observations) -> Observations:
+    """Return the observations with the worst one counted as the best, so that no single one decides.
+
+    Evidence that a mean is low only becomes less by this, so it stays valid.
+    """
+    counts = observations.counts.copy()
+    worst, best = np.argmin(observations.values), np.argmax(observations.values)
+    spared = np.minimum(counts[..., worst], 1.0)
+    counts[..., worst] -= spared
+    counts[..., best] += spared
+    return Observations(observations.values, counts)
+
+
 def build_rate(successes: Floats | float, number: Floats | float) -> Observations:
     """Return the observations of a rate.
 
@@ -95,8 +108,8 @@ def compute_log_product(reference: Observations, candidate: Observations, margin
         margin: As in compute_log_evidence.
         mean: Of the reference, 0 to 1; shape (...).
     """
-    above = _compute_log_wealth(reference.values, reference.counts, mean)
-    below = _compute_log_wealth(1 - candidate.values, candidate.counts, 1 - np.clip(mean - margin, 0.0, 1.0))
+    above = compute_log_wealth(reference.values, reference.counts, mean)
+    below = compute_log_wealth(1 - candidate.values, candidate.counts, 1 - np.clip(mean - margin, 0.0, 1.0))
     return above + below
 
 
@@ -111,25 +124,36 @@ def compute_difference_interval(
         confidence: Probability that the true difference lies in the interval at every look, 0 to 1.
     """
     threshold = math.log(2 / (1 - confidence))
-    gain = _find_excluded_margin(candidate, reference, threshold)
-    drop = _find_excluded_margin(reference, candidate, threshold)
+    gain = find_excluded_margin(lambda margin: compute_log_evidence(candidate, reference, margin), threshold)
+    drop = find_excluded_margin(lambda margin: compute_log_evidence(reference, candidate, margin), threshold)
     return gain, -drop
 
 
-def _find_excluded_margin(higher: Observations, lower: Observations, threshold: float) -> float:
-    """Return the largest margin by which one mean is lower beyond doubt, -1 to 1; evidence falls with the margin."""
+def find_excluded_margin(compute: Callable[[float], Floats], threshold: float) -> float:
+    """Return the largest margin, -1 to 1, whose evidence reaches a threshold.
+
+    Args:
+        compute: Returns the logarithm of the evidence for a margin; it falls with the margin.
+        threshold: A logarithm.
+    """
     low, high = -1.0, 1.0
     for _ in range(_INTERVAL_STEPS):
         middle = (low + high) / 2
-        if compute_log_evidence(higher, lower, middle) >= threshold:
+        if compute(middle) >= threshold:
             low = middle
         else:
             high = middle
     return low
 
 
-def _compute_log_wealth(values: Floats, counts: Floats, mean: Floats) -> Floats:
-    """Return the logarithm of the wealth of bets that the mean of the values lies above `mean`; shape (...)."""
+def compute_log_wealth(values: Floats, counts: Floats, mean: Floats) -> Floats:
+    """Return the logarithm of the wealth of bets that the mean of the values lies above a given one.
+
+    Args:
+        values: From 0 to 1, shape (V,).
+        counts: Of each value, shape (..., V).
+        mean: 0 to 1; shape (...).
+    """
     odds = values / np.maximum(mean, _SMALLEST_MEAN)[..., None]
     gains = np.log1p(_FRACTIONS[:, None] * (odds[..., None, :] - 1))
     by_fraction = (gains * counts[..., None, :]).sum(-1)

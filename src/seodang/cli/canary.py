@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -19,10 +21,11 @@ from seodang.i18n import _
 from seodang.paths import Paths
 
 if TYPE_CHECKING:
-    from seodang.canary.decision import ScoreSummary
+    from seodang.canary.decision import ScoreComparison, ScoreSummary
+    from seodang.config import CanaryParams
     from seodang.release.router import Role, Router
     from seodang.release.versions import RunningService
-    from seodang.release.watch import Outcome, ReadCounters
+    from seodang.release.watch import CompareProbes, Outcome, ReadCounters
 
 logger = logging.getLogger(__name__)
 _HOST: Final = "127.0.0.1"
@@ -126,10 +129,10 @@ def watch_services(old: int, new: int, canary: str, *, event: bool) -> Outcome:
         else:
             roll_back_champion(paths, version, reason)
 
-    with hold_watch(paths.router):
+    with hold_watch(paths.router), _compare_probes(paths, params, services) as compare_probes:
         read = _build_reader(router, services, params.fast_seconds)
         traffic = GuardedTraffic(router, paths, candidate)
-        end = watch_canary(traffic, read, params, roll_back, partial(_report, 1 / params.alpha))
+        end = watch_canary(traffic, read, params, roll_back, partial(_report, 1 / params.alpha), compare_probes)
     _print_scores(end.scores)
     print_lines([_describe_outcome(end.outcome)])
     return end.outcome
@@ -140,6 +143,30 @@ def _build_reader(router: Router, services: Mapping[Role, RunningService], secon
     from seodang.release.online_scores import read_counters
 
     return lambda role: read_counters(services[role].read_metrics(), router.count_responses()[role], seconds)
+
+
+@contextmanager
+def _compare_probes(
+    paths: Paths, params: CanaryParams, services: Mapping[Role, RunningService]
+) -> Iterator[CompareProbes]:
+    """Ask both versions probes until the context ends; yields the function that compares the answers so far."""
+    from seodang.release.probes import Probe, ProbeTally, read_probes, send_probes
+
+    if not params.probes.per_minute:
+        yield list
+        return
+    tally = ProbeTally(read_probes(paths, params.probes))
+
+    def ask(role: Role, probe: Probe) -> str | None:
+        return services[role].ask_probe(probe.instruction, probe.input)
+
+    with send_probes(ask, tally, params.probes.per_minute, secrets.randbits(64)) as check:
+
+        def compare() -> list[ScoreComparison]:
+            check()
+            return tally.build_comparisons(params.scores)
+
+        yield compare
 
 
 def _report(limit: float, requests: int, evidence: float) -> None:

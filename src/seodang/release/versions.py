@@ -17,6 +17,10 @@ from seodang.registry.promotion import rollback
 
 _TIMEOUT: Final = 10.0  # seconds
 _ANSWER_TIMEOUT: Final = 300.0  # seconds; a cold model may take its time
+_PROBE_SECONDS: Final = 60.0
+_PROBE_HEADERS: Final = {"X-Seodang-Probe": "1"}
+_UNUSABLE: Final = frozenset({401, 403, 404})
+_BUSY: Final = frozenset({429, 503})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +89,45 @@ class RunningService:
         except requests.RequestException:
             return ""
 
+    def ask_probe(self, instruction: str, input: str) -> str | None:
+        """Return the answer to a probe, which the service counts apart from the requests of users.
+
+        Returns:
+            None if the service takes no request now, or does not answer in time; "" if it fails, which is no right
+            answer.
+
+        Raises:
+            ReleaseError: If it refuses the key, or has no such route.
+        """
+        try:
+            response = self._request("POST", "/generate", {"instruction": instruction, "input": input})
+            if response.status_code in _UNUSABLE:
+                response.raise_for_status()
+            if response.status_code in _BUSY:
+                return None
+            return str(response.json()["output"]) if response.ok else ""
+        except (requests.ConnectionError, requests.Timeout):
+            return None
+        except (requests.RequestException, ValueError, KeyError) as error:
+            raise ReleaseError(
+                _("the service on port {port} does not answer a probe: {error}", port=self.port, error=error)
+            ) from error
+
     def _get(self, path: str) -> requests.Response:
+        return self._request("GET", path)
+
+    def _request(self, method: str, path: str, body: dict[str, str] | None = None) -> requests.Response:
+        """Send a request; one with a body is a probe."""
+        headers = self._build_headers()
         with requests.Session() as session:
             session.trust_env = False  # a proxy cannot reach this machine's loopback
-            return session.get(f"http://127.0.0.1:{self.port}{path}", headers=self._build_headers(), timeout=_TIMEOUT)
+            return session.request(
+                method,
+                f"http://127.0.0.1:{self.port}{path}",
+                json=body,
+                headers=headers if body is None else headers | _PROBE_HEADERS,
+                timeout=_TIMEOUT if body is None else _PROBE_SECONDS,
+            )
 
     def _build_headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key}"} if self.key else {}

@@ -22,6 +22,8 @@ from seodang.release.router import ROLES, Role
 Outcome = Literal["kept", "rolled_back", "undecided"]
 ReadCounters = Callable[[Role], Counters]
 """Reads the counters of one version."""
+CompareProbes = Callable[[], list[ScoreComparison]]
+"""Returns the comparisons of the answers to probes; their list is the same at each look."""
 _LARGEST_LOG: Final = 700.0  # of a float
 _LOOKS_DOWN: Final = 3  # in a row, after which a candidate that fails its health checks is rolled back
 
@@ -43,6 +45,8 @@ class Comparison:
     """Compares two versions since the first look; the share of requests stays as it is."""
 
     params: CanaryParams
+    compare_probes: CompareProbes = list
+    """Without probes there are no further scores."""
     tallies: dict[Role, Tally] = field(default_factory=lambda: {role: Tally() for role in ROLES})
 
     def look(self, read: ReadCounters) -> CanaryDecision:
@@ -62,7 +66,7 @@ class Comparison:
         return [summarize_score(each, self.params.alpha) for each, both in zip(scores, has_both, strict=True) if both]
 
     def _build_scores(self) -> list[ScoreComparison]:
-        return [
+        counted = [
             ScoreComparison(
                 name=name,
                 reference=self.tallies["reference"].get_observations(name),
@@ -70,8 +74,9 @@ class Comparison:
                 margin=limit.margin,
                 tolerance=limit.tolerance,
             )
-            for name, limit in self.params.scores.list_limits().items()
+            for name, limit in self.params.scores.list_counted().items()
         ]
+        return [*counted, *self.compare_probes()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +95,7 @@ def watch_canary(
     params: CanaryParams,
     roll_back: Callable[[str], None],
     report: Callable[[int, float], None] = lambda _requests, _evidence: None,
+    compare_probes: CompareProbes = list,
 ) -> CanaryEnd:
     """Give the candidate its share, look until there is a verdict, and return how the canary ended.
 
@@ -102,8 +108,9 @@ def watch_canary(
         params: Share, limits and times.
         roll_back: Records the rollback with its reason.
         report: Gets the requests of the candidate and the evidence that it is worse, at each look.
+        compare_probes: Returns the comparisons of the answers to probes.
     """
-    comparison, looks_down = Comparison(params), 0
+    comparison, looks_down = Comparison(params, compare_probes), 0
     try:
         comparison.look(read)  # marks the beginning
         traffic.set_share(params.share)
