@@ -23,6 +23,10 @@ def serve(name, status=200):
             self.end_headers()
             self.wfile.write(name)
 
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_GET()
+
         def log_message(self, *_words):
             pass
 
@@ -37,9 +41,9 @@ def serve(name, status=200):
         thread.join()
 
 
-def ask(url):
+def ask(url, body=None):
     try:
-        with urllib.request.urlopen(url, timeout=30) as response:
+        with urllib.request.urlopen(url, body, timeout=30) as response:
             return response.read()
     except urllib.error.HTTPError as error:
         return error.code
@@ -71,6 +75,20 @@ def test_responses_are_counted_by_server_without_errors_of_clients(run_router, t
         after = router.count_responses()
         assert (after["reference"].failed, after["candidate"].failed) == (0, 1)
         assert after["reference"].answered == before["reference"].answered
+
+
+def test_a_rating_reaches_the_server_that_knows_its_answer(run_router, tmp_path):
+    with serve(b"", 404) as old, serve(b"new") as new, run_router(tmp_path, old, new) as (router, url):
+        assert {ask(f"{url}/feedback", b"{}") for _ in range(6)} == {b"new"}
+        before = router.count_responses()
+        assert ask(f"{url}/generate", b"{}") == 404
+        assert ask(f"{url}/feedback", b"{}") == b"new"
+        assert router.count_responses() == before
+
+
+def test_a_rating_that_no_server_knows_is_refused(run_router, tmp_path):
+    with serve(b"", 404) as old, serve(b"", 404) as new, run_router(tmp_path, old, new) as (_router, url):
+        assert {ask(f"{url}/feedback", b"{}") for _ in range(4)} == {404}
 
 
 def test_no_request_fails_when_the_candidate_is_not_there(run_router, tmp_path, find_free_port):

@@ -13,7 +13,19 @@ from seodang.service.routes.openai_requests import ChatRequest, CompletionReques
 
 _FIELDS = sorted(
     {*ChatRequest.model_fields, *CompletionRequest.model_fields, "tools", "response_format", "instruction", "input"}
-    | {"max_new_tokens", "options", "records", "tokens", "add_special_tokens", "role", "content", "type", "text"}
+    | {
+        "max_new_tokens",
+        "options",
+        "records",
+        "tokens",
+        "add_special_tokens",
+        "role",
+        "content",
+        "type",
+        "text",
+        "id",
+        "rating",
+    }
 )
 _SCALARS = st.one_of(
     st.none(),
@@ -40,6 +52,8 @@ _VALID = {
     "options": ["가", "나"],
     "records": [{"instruction": "가"}],
     "tokens": [5],
+    "id": "gen-0",
+    "rating": "up",
 }
 
 

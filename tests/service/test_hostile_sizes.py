@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 from tests.service.test_errors import ERROR_FIELDS, POSTS
 
+from seodang.service.routes.feedback import FeedbackRequest
 from seodang.service.routes.native_requests import (
     BatchRequest,
     ChooseRequest,
@@ -36,6 +37,8 @@ VALID: Final[dict[str, Any]] = {
     "options": [SECRET, "나"],
     "records": [{"instruction": SECRET}],
     "tokens": [5],
+    "id": SECRET,
+    "rating": "up",
 }
 OWN: Final[Mapping[str, tuple[str, ...]]] = {
     "/generate": ("instruction",),
@@ -43,6 +46,7 @@ OWN: Final[Mapping[str, tuple[str, ...]]] = {
     "/batch": ("records",),
     "/v1/chat/completions": ("messages",),
     "/v1/completions": ("prompt",),
+    "/feedback": ("id", "rating"),
     "/tokenize": ("prompt",),
     "/detokenize": ("tokens",),
 }
@@ -52,6 +56,7 @@ BODIES: Final[Mapping[type[BaseModel], str]] = {
     BatchRequest: "/batch",
     ChatRequest: "/v1/chat/completions",
     CompletionRequest: "/v1/completions",
+    FeedbackRequest: "/feedback",
     TokenizeRequest: "/tokenize",
     DetokenizeRequest: "/detokenize",
 }

@@ -16,6 +16,7 @@ import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from seodang.service.http.api_error import build_validation_error
+from seodang.service.routes.feedback import FeedbackRequest
 from seodang.service.routes.native_requests import (
     BatchRequest,
     ChooseRequest,
@@ -33,6 +34,7 @@ BODIES: Final[dict[str, tuple[type[BaseModel], dict[str, Any]]]] = {
     "/generate": (GenerateRequest, {"instruction": "가"}),
     "/choose": (ChooseRequest, {"instruction": "가", "options": ["가", "나"]}),
     "/batch": (BatchRequest, {"records": [{"instruction": "가"}]}),
+    "/feedback": (FeedbackRequest, {"id": "gen-0", "rating": "up"}),
     "/tokenize": (TokenizeRequest, {"prompt": "가"}),
     "/detokenize": (DetokenizeRequest, {"tokens": [20]}),
 }

@@ -16,7 +16,8 @@ from seodang.inference.loglikelihood import score_choices
 @pytest.mark.parametrize(("instruction", "input", "output"), [KOREAN, ENGLISH])
 def test_it_answers_as_it_was_tuned(client, instruction, input, output):
     body = client.post("/generate", json={"instruction": instruction, "input": input}).json()
-    assert body == {"output": output, "finish_reason": "stop", "usage": body["usage"], "model": "tiny:0123456789ab"}
+    rest = {"usage": body["usage"], "id": body["id"], "model": "tiny:0123456789ab"}
+    assert body == {"output": output, "finish_reason": "stop", **rest}
     assert set(body["usage"]) == {"prompt_tokens", "completion_tokens"}
 
 
@@ -25,6 +26,7 @@ def test_a_stream_has_the_answer_in_parts_and_then_the_rest(client, read_events)
     *parts, last, end = read_events(client.post("/generate", json={**request, "stream": True}).text)
     complete = client.post("/generate", json=request).json()
     assert "".join(part["output"] for part in parts) == complete.pop("output")
+    assert last.pop("id") != complete.pop("id")
     assert (last, end) == (complete, "[DONE]")
 
 

@@ -76,14 +76,14 @@ def test_an_error_has_the_documented_shape_on_every_path(client, script, served,
         build_client(served, keys="a:" + "k" * 16),
     ]
     statuses = set()
-    for path, body in BODIES:
+    for path, body in [*BODIES, ("/feedback", {"id": "gen-0", "rating": "up"})]:
         for one in clients:
             responses = [one.post(path, json=body), one.post(path, json=[]), one.post(path, content=b" " * 5_000_000)]
             for response in [*responses, one.request("GET", path)]:
                 if response.status_code != 200 and response.request.method == "POST":
                     check(document, path, response)
                     statuses.add(response.status_code)
-    assert statuses == {400, 401, 413, 429, 503}
+    assert statuses == {400, 401, 404, 413, 429, 503}
 
 
 def test_the_limits_of_the_model_stand_in_the_document(document, served):

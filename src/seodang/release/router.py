@@ -1,7 +1,8 @@
 """Split requests between two servers of a service by weight, with HAProxy; only a canary needs it.
 
 HAProxy changes addresses and weights over its socket while requests run, counts responses by server, and sends a
-request to the other server if a connection fails. A request that a server has received is never sent again.
+request to the other server if a connection fails. A request that a server has received is never sent again, except a
+rating (POST /feedback) of an answer of the other server.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ _FULL_WEIGHT: Final = 256  # the largest one that HAProxy knows
 _REPLY_SECONDS: Final = 5.0
 
 # `random(1)` draws a server for each request anew, with nothing but the weights: the random assignment that the
-# comparison of the servers relies on. Timeouts are those of the service, for long answers.
+# comparison of the servers relies on. Timeouts are those of the service, for long answers. A rating belongs to the
+# server that gave the answer: the other one does not know its id (404), and changes nothing.
 _TEMPLATE: Final = """\
 global
   stats socket unix@{socket} mode 600 level admin
@@ -43,6 +45,7 @@ defaults
   option redispatch 1
 frontend service
   bind {address}:{port}
+  use_backend ratings if {{ path /feedback }}
   default_backend {backend}
 backend {backend}
   balance random(1)
@@ -50,6 +53,14 @@ backend {backend}
   default-server check inter 1s fall 2 rise 1
   server reference 127.0.0.1:{reference} weight 256
   server candidate 127.0.0.1:{candidate} weight 0
+backend ratings
+  balance roundrobin
+  option http-buffer-request
+  retries 1
+  retry-on conn-failure 404
+  option redispatch 1
+  server reference 127.0.0.1:{reference} track {backend}/reference
+  server candidate 127.0.0.1:{candidate} track {backend}/candidate
 """
 
 

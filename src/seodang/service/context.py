@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, TypeVar
 
@@ -14,6 +14,7 @@ from starlette.requests import Request
 from seodang.i18n import _
 from seodang.inference.engine.contract import Engine
 from seodang.inference.guides.compiler import GuideCompiler
+from seodang.service.answers.ratings import AnswerRatings
 from seodang.service.answers.reader import TextRules
 from seodang.service.answers.token_texts import TokenTexts
 from seodang.service.http.api_error import ApiError, build_validation_error
@@ -37,6 +38,8 @@ class ServiceContext:
     """Models that requests name, beside the packaged one."""
     open_requests: int = 0
     """Requests whose answer is not complete; of the context of the application."""
+    ratings: AnswerRatings = field(default_factory=AnswerRatings)
+    """Answers that clients can rate; of the context of the application."""
 
     @cached_property
     def texts(self) -> TokenTexts:

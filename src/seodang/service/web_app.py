@@ -29,6 +29,7 @@ from seodang.service.pages import playground
 from seodang.service.routes import models, native
 from seodang.service.routes.chat import complete_chat
 from seodang.service.routes.completions import complete_text
+from seodang.service.routes.feedback import rate_answer
 from seodang.service.routes.openapi_document import build_openapi
 from seodang.service.telemetry.load_meter import observe_models
 from seodang.service.telemetry.metrics import CONTENT_TYPE, format_metrics
@@ -46,6 +47,7 @@ ROUTES: Final[tuple[tuple[str, str, _Endpoint], ...]] = (
     ("GET", "/v1/models/{id:path}", models.get_model),
     ("POST", "/v1/chat/completions", complete_chat),
     ("POST", "/v1/completions", complete_text),
+    ("POST", "/feedback", rate_answer),
     ("POST", "/tokenize", models.tokenize),
     ("POST", "/detokenize", models.detokenize),
     ("GET", "/tokenizer_info", models.get_tokenizer_info),

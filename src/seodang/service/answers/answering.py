@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from seodang.inference.engine.contract import Engine, EngineStopped, GuideFailed, QueueFull, TokenRequest
 from seodang.service.answers.detokenizer import Decoder
+from seodang.service.answers.forms import AnswerForm
 from seodang.service.answers.guides import reject_form
 from seodang.service.answers.reader import AnswerPart, AnswerReader, TextRules, join_parts
 from seodang.service.http.api_error import build_busy_error, build_closing_error, build_stopped_error
@@ -31,8 +32,8 @@ class AnswerRequest:
 
     tokens: TokenRequest
     rules: TextRules
-    form: str | None = None
-    """Field that gives the answer its form, for errors."""
+    form: AnswerForm | None = None
+    """That the request gives the answer."""
 
 
 class NamedDecoder(Decoder, Protocol):
@@ -65,6 +66,7 @@ async def stream_answer(engine: Engine, decoder: NamedDecoder, request: AnswerRe
     except EngineStopped as error:
         raise build_stopped_error(error) from error
     waiting: list[AnswerPart] = []
+    texts: list[str] = []
     try:
         async for step in steps:
             if step.finish_reason == "cancelled":
@@ -76,6 +78,11 @@ async def stream_answer(engine: Engine, decoder: NamedDecoder, request: AnswerRe
                 continue
             part = join_parts(waiting)
             waiting.clear()
+            if request.form is not None:
+                texts.append(part.text)
+                if part.finish_reason is not None:
+                    is_valid = part.finish_reason == "stop" and request.form.is_kept_by("".join(texts))
+                    steps.count_form(is_valid=is_valid)
             if part.text or part.tokens or part.finish_reason or part.prompt_logprobs is not None:
                 yield part
             if part.finish_reason is not None:
@@ -85,7 +92,7 @@ async def stream_answer(engine: Engine, decoder: NamedDecoder, request: AnswerRe
     except EngineStopped as error:
         raise build_stopped_error(error) from error
     except GuideFailed as error:
-        raise reject_form(request.form, error) from error
+        raise reject_form(request.form.field if request.form else None, error) from error
     finally:
         await steps.aclose()
     raise build_closing_error()

@@ -72,6 +72,9 @@ class AnswerForm:
     """Returns the rule of the grammar; raises GuideFailed."""
     is_grammar: bool = False
     """Whether it returns a whole grammar."""
+    is_kept_by: Callable[[str], bool] = lambda _answer: True
+    """Returns whether the text of an answer that ended by itself can be read as its client expects. True where nothing
+    but the grammar tells: it lets an answer end only where its form is complete."""
 
 
 class FormRequest(BaseModel):
@@ -113,12 +116,12 @@ def _list_response_format(format: ResponseFormat | None) -> Iterator[AnswerForm]
     if format is None or format.type == "text":
         return
     if format.type == "json_object":
-        yield AnswerForm("response_format", build_object_body)
+        yield AnswerForm("response_format", build_object_body, is_kept_by=_is_object)
         return
     schema = None if format.json_schema is None else format.json_schema.content
     if schema is None:
         raise reject_field("response_format.json_schema.schema", _("the type json_schema needs a schema"))
-    yield AnswerForm("response_format.json_schema.schema", partial(build_schema_body, schema))
+    yield AnswerForm("response_format.json_schema.schema", partial(build_schema_body, schema), is_kept_by=_is_json)
 
 
 def _list_structured_outputs(outputs: StructuredOutputs | None) -> Iterator[AnswerForm]:
@@ -129,20 +132,38 @@ def _list_structured_outputs(outputs: StructuredOutputs | None) -> Iterator[Answ
             raise build_unsupported_error(f"structured_outputs.{name}")
     yield from _list_guides("structured_outputs.{}", outputs.content, outputs.regex, outputs.choice, outputs.grammar)
     if outputs.json_object:
-        yield AnswerForm("structured_outputs.json_object", build_object_body)
+        yield AnswerForm("structured_outputs.json_object", build_object_body, is_kept_by=_is_object)
 
 
 def _list_guides(
     field: str, schema: Schema | None, regex: str | None, choices: list[str] | None, grammar: str | None
 ) -> Iterator[AnswerForm]:
     if schema is not None:
-        yield AnswerForm(field.format("json"), partial(build_schema_body, _read_schema(schema, field.format("json"))))
+        name = field.format("json")
+        yield AnswerForm(name, partial(build_schema_body, _read_schema(schema, name)), is_kept_by=_is_json)
     if regex is not None:
         yield AnswerForm(field.format("regex"), partial(build_regex_body, regex))
     if choices is not None:
-        yield AnswerForm(field.format("choice"), partial(build_choice_body, choices))
+        is_choice = partial(_is_choice, frozenset(map(str.strip, choices)))
+        yield AnswerForm(field.format("choice"), partial(build_choice_body, choices), is_kept_by=is_choice)
     if grammar is not None:
         yield AnswerForm(field.format("grammar"), partial(check_grammar, grammar), is_grammar=True)
+
+
+def _is_json(answer: str) -> bool:
+    try:
+        json.loads(answer)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _is_object(answer: str) -> bool:
+    return answer.strip().startswith("{") and _is_json(answer)
+
+
+def _is_choice(choices: frozenset[str], answer: str) -> bool:
+    return answer.strip() in choices
 
 
 def _read_schema(schema: Schema, field: str) -> Any:

@@ -18,6 +18,7 @@ from seodang.service.http.api_keys import ApiKeys
 from seodang.service.http.rate_limits import Allowance, RateLimits
 from seodang.service.http.request_access import check_access
 from seodang.service.http.request_checks import AllowedHosts, check_header, choose_request_id, normalize_target
+from seodang.service.http.request_marks import mark_request
 from seodang.service.lifecycle.health import check_engine
 from seodang.service.telemetry.json_log import describe_failure, request_id
 from seodang.service.telemetry.tracing import RequestSpan, RequestTracer, current_span
@@ -111,6 +112,7 @@ class RequestGuard:
                 if self._context.is_stopping:
                     raise build_closing_error()
                 check_engine(self._context)
+            mark_request(Headers(scope=scope), exchange.key)
             if scope["method"] != "POST":
                 await self._read_and_run(scope, receive, exchange)
                 return

@@ -25,6 +25,7 @@ ROUTES: Final = (
     ("POST", "/batch", N_("answers up to 128 instructions")),
     ("POST", "/v1/chat/completions", N_("answers a conversation, as OpenAI's interface does")),
     ("POST", "/v1/completions", N_("continues texts, as OpenAI's interface does")),
+    ("POST", "/feedback", N_("rates an answer by its id")),
     ("GET", "/v1/models", N_("the served model")),
     ("GET", "/v1/models/{id}", N_("the served model")),
     ("POST", "/tokenize", N_("the token ids of a text")),

@@ -172,6 +172,7 @@ class GeneratePart(_Answer):
     output: str | None = None
     finish_reason: Literal["stop", "length"] | None = None
     usage: Usage | None = None
+    id: str | None = None
     model: str | None = None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -23,6 +22,7 @@ from seodang.service.context import ServiceContext, build_rules, get_context, re
 from seodang.service.http.api_error import reject_field
 from seodang.service.http.event_stream import build_event_response
 from seodang.service.http.json_response import Utf8JSONResponse
+from seodang.service.routes.feedback import create_answer_id
 from seodang.service.routes.openai_requests import ChatRequest, build_conversation, find_limit
 from seodang.service.routes.request_fields import StreamOptions, check_sampling
 from seodang.service.routes.unsupported_fields import CHAT_FIELDS, Neutral
@@ -41,7 +41,8 @@ async def complete_chat(request: Request) -> Response:
     form = find_form(body)
     plan = context.tools.plan(body, form)
     answers, prompt_tokens = await _build_answer_requests(context, body, form, plan)
-    chat = _Chat(context, body, prompt_tokens, plan)
+    id = create_answer_id(request, "chatcmpl", context.model.name)
+    chat = _Chat(context, body, prompt_tokens, plan, id)
     if body.stream:
         return await build_event_response(chat.stream(answers))
     parts = await compute_answers(context.engine, context.model, answers)
@@ -79,7 +80,7 @@ async def _build_answer_requests(
             frequency_penalty=model.manifest.frequency_penalty,
             guide=guide,
         )
-        answers.append(AnswerRequest(TokenRequest(tuple(prompt), options), rules, form.field if form else None))
+        answers.append(AnswerRequest(TokenRequest(tuple(prompt), options), rules, form))
     return answers, len(prompt)
 
 
@@ -94,7 +95,9 @@ def _encode_messages(context: ServiceContext, body: ChatRequest, form: AnswerFor
 class _Chat:
     """Formats the answers to one conversation."""
 
-    def __init__(self, context: ServiceContext, body: ChatRequest, prompt_tokens: int, plan: ToolPlan | None) -> None:
+    def __init__(
+        self, context: ServiceContext, body: ChatRequest, prompt_tokens: int, plan: ToolPlan | None, id: str
+    ) -> None:
         self._context = context
         self._plan = plan
         self._has_logprobs = bool(body.logprobs)
@@ -102,7 +105,7 @@ class _Chat:
         self._prompt_tokens = prompt_tokens
         self._completion_tokens: dict[int, int] = {}
         self._frame = {
-            "id": f"chatcmpl-{uuid.uuid4().hex}",
+            "id": id,
             "created": int(time.time()),
             "model": context.model.tag,
             "system_fingerprint": context.version,

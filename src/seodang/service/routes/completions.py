@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -25,6 +24,7 @@ from seodang.service.context import ServiceContext, build_rules, get_context, re
 from seodang.service.http.api_error import reject_field
 from seodang.service.http.event_stream import build_event_response
 from seodang.service.http.json_response import Utf8JSONResponse
+from seodang.service.routes.feedback import create_answer_id
 from seodang.service.routes.openai_requests import MAX_PROMPTS, CompletionRequest, find_limit
 from seodang.service.routes.request_fields import StreamOptions, check_sampling
 from seodang.service.routes.unsupported_fields import TEXT_FIELDS
@@ -50,7 +50,7 @@ async def complete_text(request: Request) -> Response:
         for prompt in prompts
         for choice in range(body.n or 1)
     ]
-    completion = _Completion(context, body, prompts)
+    completion = _Completion(context, body, prompts, create_answer_id(request, "cmpl", context.model.name))
     if body.stream:
         return await build_event_response(completion.stream(answers))
     parts = await compute_answers(context.engine, context.model, answers)
@@ -123,13 +123,13 @@ def _build_answer_request(
     tokens = TokenRequest(tuple(prompt), options, prompt_logprobs=body.logprobs if body.echo else None)
     rules = build_rules(body.stop, is_trimmed=False, continued=prompt)
     # A harness asks for one token after the prompt and drops the last one, which may be the end token.
-    return AnswerRequest(tokens, replace(rules, keeps_end_token=True), form.field if form else None)
+    return AnswerRequest(tokens, replace(rules, keeps_end_token=True), form)
 
 
 class _Completion:
     """Formats the continuations of one request's prompts."""
 
-    def __init__(self, context: ServiceContext, body: CompletionRequest, prompts: Sequence[list[int]]) -> None:
+    def __init__(self, context: ServiceContext, body: CompletionRequest, prompts: Sequence[list[int]], id: str) -> None:
         self._context = context
         self._has_logprobs = body.logprobs is not None
         self._stream_options = body.stream_options or StreamOptions()
@@ -138,7 +138,7 @@ class _Completion:
         echoes = [build_echo(context.model, prompt) for prompt in prompts] if body.echo else None
         self._echoes = None if echoes is None else [echo for echo in echoes for _choice in range(choices)]
         self._frame = {
-            "id": f"cmpl-{uuid.uuid4().hex}",
+            "id": id,
             "object": "text_completion",
             "created": int(time.time()),
             "model": context.model.tag,

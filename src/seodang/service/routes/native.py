@@ -25,6 +25,7 @@ from seodang.service.context import ServiceContext, build_rules, get_context, re
 from seodang.service.http.api_error import reject_field
 from seodang.service.http.event_stream import build_event_response
 from seodang.service.http.json_response import Utf8JSONResponse
+from seodang.service.routes.feedback import create_answer_id
 from seodang.service.routes.native_requests import (
     BatchAnswer,
     BatchRequest,
@@ -45,11 +46,12 @@ async def generate(request: Request) -> Response:
     form = find_form(body)
     guide = await compile_form(context.guides, form, context.model.answer_prefix)
     answer = _build_answer_request(context, body, body.max_new_tokens, body.temperature, guide)
-    answer = replace(answer, form=form.field if form else None)
+    answer = replace(answer, form=form)
+    id = create_answer_id(request, "gen", context.model.name)
     if body.stream:
-        return await build_event_response(_stream(context, answer))
+        return await build_event_response(_stream(context, answer, id))
     (part,) = await compute_answers(context.engine, context.model, [answer])
-    return _respond(GenerateResponse(**_format_answer(answer, part), model=context.model.tag))
+    return _respond(GenerateResponse(**_format_answer(answer, part), id=id, model=context.model.tag))
 
 
 async def answer_batch(request: Request) -> Response:
@@ -134,14 +136,14 @@ def _format_answer(answer: AnswerRequest, part: AnswerPart) -> dict[str, Any]:
     return {"output": part.text, "finish_reason": part.finish_reason, "usage": usage}
 
 
-async def _stream(context: ServiceContext, answer: AnswerRequest) -> AsyncGenerator[dict[str, Any]]:
+async def _stream(context: ServiceContext, answer: AnswerRequest, id: str) -> AsyncGenerator[dict[str, Any]]:
     """Yield the parts of an answer; the last event has everything but the text."""
     async with aclosing(stream_answer(context.engine, context.model, answer)) as parts:
         async for part in parts:
             if part.text:
                 yield {"output": part.text}
             if part.finish_reason is not None:
-                last = GenerateResponse(**_format_answer(answer, part), model=context.model.tag)
+                last = GenerateResponse(**_format_answer(answer, part), id=id, model=context.model.tag)
                 yield last.model_dump(exclude={"output"})
 
 

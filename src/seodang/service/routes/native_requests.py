@@ -100,6 +100,8 @@ class BatchAnswer(BaseModel):
 class GenerateResponse(BatchAnswer):
     """The model's answer."""
 
+    id: str
+    """Of the answer, for POST /feedback."""
     model: str
     """Exact tag of the weights."""
 

@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from seodang.service.model.served_model import ServedModel
 from seodang.service.routes import answer_schemas as answers
+from seodang.service.routes.feedback import FeedbackRequest, FeedbackResponse
 from seodang.service.routes.native_requests import (
     BatchRequest,
     BatchResponse,
@@ -35,6 +36,7 @@ _POST: Final[Mapping[str, tuple[str, type[BaseModel], type[BaseModel], type[Base
         answers.ChatCompletionChunk,
     ),
     "/v1/completions": ("Continue texts", CompletionRequest, answers.TextCompletion, answers.TextCompletion),
+    "/feedback": ("Rate an answer", FeedbackRequest, FeedbackResponse, None),
     "/tokenize": ("Encode a text", TokenizeRequest, answers.TokenizeResponse, None),
     "/detokenize": ("Decode token ids", DetokenizeRequest, answers.DetokenizeResponse, None),
 }
@@ -55,7 +57,7 @@ _ERRORS: Final[Mapping[str, str]] = {
     "400": "The request has an error, which its sender can correct",
     "401": "The key is missing or unknown",
     "403": "Without keys the service answers on loopback only",
-    "404": "The route or the model does not exist",
+    "404": "The route, the model or the rated answer does not exist",
     "405": "The route does not have this method",
     "413": "The body is too large",
     "429": "The queue is full, or the key has sent too many requests",

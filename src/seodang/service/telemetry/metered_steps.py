@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, Final, Protocol, Self, runtime_checkable
 
 from seodang.inference.engine.contract import TokenRequest, TokenStep
+from seodang.service.http.request_marks import is_probe
 from seodang.service.telemetry.metrics import Metrics, get_metrics
 from seodang.service.telemetry.tracing import current_span
 
@@ -43,6 +44,9 @@ class _Series:
         self.prefix_queries = metrics.prefix_queries.labels(name)
         self.prefix_hits = metrics.prefix_hits.labels(name)
         self.answers = {reason: metrics.answers.labels(name, reason) for reason in FINISH_REASONS}
+        self.probe_answers = {reason: metrics.probe_answers.labels(name, reason) for reason in FINISH_REASONS}
+        self.probe_seconds = metrics.probe_seconds.labels(name)
+        self.form_answers = {valid: metrics.form_answers.labels(name, str(valid).lower()) for valid in (True, False)}
 
 
 @cache  # one for each served model
@@ -74,6 +78,7 @@ class MeteredSteps:
         self._tokens = 0
         self._gaps: list[float] = []
         self._is_counted = False
+        self._is_probe = is_probe.get()
         self._span = current_span.get()
         if self._span is not None:
             self._span.begin_answer(model_name, tag, request)
@@ -102,6 +107,10 @@ class MeteredSteps:
         self._count(_ABORTED if self.finish_reason is None else self.finish_reason)
         if isinstance(self._steps, _Closable):
             await self._steps.aclose()
+
+    def count_form(self, *, is_valid: bool) -> None:
+        """Count an answer whose request gives it a form."""
+        self._series.form_answers[is_valid].inc()
 
     def _observe(self, step: TokenStep) -> None:
         now, series = step.computed_at or time.monotonic(), self._series
@@ -133,13 +142,18 @@ class MeteredSteps:
         if self._span is not None:
             self._span.end_answer(self._tokens, reason)
         series.answers[reason].inc()
+        if self._is_probe:
+            series.probe_answers[reason].inc()
         series.prompt_tokens.inc(prompt_tokens)
         series.generation_tokens.inc(self._tokens)
         if self._gaps:
             series.inter_token_seconds.observe_all(self._gaps)
         if reason in (_FAILED, _ABORTED):
             return
-        series.answer_seconds.observe(time.monotonic() - self._started)
+        seconds = time.monotonic() - self._started
+        series.answer_seconds.observe(seconds)
+        if self._is_probe:
+            series.probe_seconds.observe(seconds)
         series.request_prompt_tokens.observe(prompt_tokens)
         series.request_generation_tokens.observe(self._tokens)
         if self._first is not None and self._tokens > 1:

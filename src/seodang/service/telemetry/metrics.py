@@ -58,6 +58,10 @@ class Metrics:
     batch_requests: Histogram
     stall_seconds: Gauge
     errors: Counter
+    form_answers: Counter
+    ratings: Counter
+    probe_answers: Counter
+    probe_seconds: Histogram
     model_info: Gauge
 
 
@@ -85,6 +89,10 @@ def get_metrics() -> Metrics:
         batch_requests=_histogram("seodang:batch_requests", "Requests that one step computes.", _ROWS),
         stall_seconds=_gauge("seodang:stall_seconds", "Time since the engine's last progress.", mode="livemax"),
         errors=_counter("seodang:request_errors", "Answers that are errors.", ("status", "code")),
+        form_answers=_counter("seodang:form_answers", "Answers with a form of their request.", (*_MODEL, "valid")),
+        ratings=_counter("seodang:ratings", "Ratings of answers.", (*_MODEL, "rating")),
+        probe_answers=_counter("seodang:probe_success", "Finished probes of a canary.", (*_MODEL, "finished_reason")),
+        probe_seconds=_histogram("seodang:probe_latency_seconds", "Time of a probe's answer.", _ANSWER_SECONDS),
         model_info=_gauge("seodang:model_info", "1 for each served model.", (*_MODEL, "version", "parent"), "livemax"),
     )
 
