@@ -16,7 +16,7 @@ from seodang.service.http.api_error import ApiError, reject_field
 from seodang.service.http.json_response import Utf8JSONResponse
 from seodang.service.http.request_marks import key_name
 from seodang.service.routes.field_types import Text
-from seodang.service.telemetry.metrics import get_metrics
+from seodang.service.telemetry.metered_steps import create_series
 
 
 class FeedbackRequest(BaseModel):
@@ -62,7 +62,7 @@ async def rate_answer(request: Request) -> Response:
         )
     if answer.rating is None:
         answer.rating = body.rating
-        get_metrics().ratings.labels(answer.model_name, body.rating).inc()
+        create_series(answer.model_name).ratings[body.rating].inc()
     if answer.rating != body.rating:
         raise reject_field("rating", _("the answer has the other rating already, which counts"), "already_rated")
     return Utf8JSONResponse(FeedbackResponse(id=body.id, rating=answer.rating).model_dump())

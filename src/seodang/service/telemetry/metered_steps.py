@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, Final, Protocol, Self, runtime_checkable
 
 from seodang.inference.engine.contract import TokenRequest, TokenStep
+from seodang.service.answers.ratings import Rating
 from seodang.service.http.request_marks import is_probe
 from seodang.service.telemetry.metrics import Metrics, get_metrics
 from seodang.service.telemetry.tracing import current_span
@@ -16,6 +17,8 @@ _FAILED: Final = "error"
 _ABORTED: Final = "abort"
 FINISH_REASONS: Final = ("stop", "length", _ABORTED, _FAILED)
 """Values of the label finished_reason, those of vLLM."""
+RATINGS: Final[tuple[Rating, ...]] = ("up", "down")
+"""Values of the label rating."""
 
 
 @runtime_checkable
@@ -46,6 +49,7 @@ class _Series:
         self.answers = {reason: metrics.answers.labels(name, reason) for reason in FINISH_REASONS}
         self.probe_answers = {reason: metrics.probe_answers.labels(name, reason) for reason in FINISH_REASONS}
         self.probe_seconds = metrics.probe_seconds.labels(name)
+        self.ratings = {rating: metrics.ratings.labels(name, rating) for rating in RATINGS}
         self.form_answers = {valid: metrics.form_answers.labels(name, str(valid).lower()) for valid in (True, False)}
 
 
