@@ -3,6 +3,7 @@
 # make test-all  every test, as in CI
 # make soak      ten minutes of load by 64 clients; SOAK_SECONDS changes the time
 # make hostile   10,000 hostile bodies against the packaged service
+# make chaos     20 kills of runs at random moments, and whether their outputs stay the same; SEED repeats the draws of a run
 # make lint      ruff, mypy, import-linter, message catalogue
 # make serve     the packaged service
 # make flows     a Prefect server with the deployment
@@ -27,7 +28,7 @@ export TOKENIZERS_PARALLELISM := false
 # of tests/conftest.py, the slow ones first; xdist would begin with the files that have the most tests.
 PYTEST := OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-all soak hostile lint serve flows docs gemma nsmc qlora gguf otlp harness setup clean
+.PHONY: run test test-all soak hostile chaos lint serve flows docs gemma nsmc qlora gguf otlp harness setup clean
 .DEFAULT_GOAL := run
 
 setup:
@@ -47,6 +48,9 @@ soak: setup
 
 hostile: setup
 	@python benchmarks/hostile.py
+
+chaos: setup
+	@python benchmarks/chaos.py --table chaos.md $(if $(SEED),--seed $(SEED))
 
 lint: setup
 	@ruff check . && ruff format --check . && mypy && lint-imports && python tools/catalogue.py check

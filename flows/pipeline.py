@@ -20,6 +20,7 @@ from flows.escaping import escape_log_line
 from flows.notifications import notify
 from flows.placement import cancel_training_elsewhere, run_training_elsewhere
 from flows.stages import TASKS, StageFailed
+from flows.transfers import pull_data, push_result
 from seodang.errors import SeodangError
 from seodang.i18n import _
 from seodang.io.folder_lock import hold_folder
@@ -29,7 +30,6 @@ from seodang.orchestration.failures import keep_failed_outputs
 from seodang.orchestration.parameters import PipelineParameters, RunParameters
 from seodang.orchestration.results import save_experiment
 from seodang.orchestration.runs import Run, find_revision, name_run, open_run
-from seodang.orchestration.sharing import push_experiment
 from seodang.orchestration.unfinished import forget_unfinished
 from seodang.orchestration.worktrees import Worktree
 from seodang.stages import STAGES
@@ -100,7 +100,7 @@ def run_pipeline(
         save_experiment(worktree)
         forget_unfinished(worktree.folder)
         if run.share:
-            _share(worktree)
+            push_result(worktree)
         get_run_logger().info(
             _(
                 "result: DVC experiment {name}; look: dvc exp show; use it: dvc exp apply {name}, or dvc exp branch {name}"
@@ -113,11 +113,10 @@ def run_pipeline(
 
 def _restore_outputs(run: RunParameters, worktree: Worktree) -> None:
     """Bring the outputs that dvc.lock names into the worktree, and data that DVC tracks."""
-    keep_open = (worktree.lock,)
     if run.share and not run.dry_run:
-        run_dvc(["pull", "--allow-missing"], worktree.root, keep_open=keep_open)
+        pull_data(worktree)
     else:  # without a dvc.lock DVC warns of each output
-        run_dvc(["checkout", "--allow-missing"], worktree.root, keep_open=keep_open, is_quiet=True)
+        run_dvc(["checkout", "--allow-missing"], worktree.root, keep_open=(worktree.lock,), is_quiet=True)
 
 
 def _log_start(run: Run) -> None:
@@ -201,12 +200,6 @@ def _read_refusal(worktree: Worktree) -> State[Any] | None:
     if verdict["verdict"] == "promote":
         return None
     return Completed(name=reports.get_state_name(verdict), message=reports.format_rejection(verdict))
-
-
-def _share(worktree: Worktree) -> None:
-    """Push data and experiment, so that other machines find them."""
-    run_dvc(["push"], worktree.root, keep_open=(worktree.lock,))
-    push_experiment(worktree)
 
 
 def list_stages_to(last: str) -> tuple[str, ...]:

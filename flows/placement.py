@@ -17,12 +17,13 @@ from prefect.deployments import run_deployment
 from prefect.logging.loggers import flow_run_logger
 from prefect.states import Cancelling
 
-from flows.commands import CommandFailed, run_dvc
+from flows.commands import CommandFailed
+from flows.transfers import fetch_result, pull_data, push_result
 from seodang.i18n import _
 from seodang.orchestration.parameters import PipelineParameters
 from seodang.orchestration.results import save_experiment
 from seodang.orchestration.revisions import resolve_revision
-from seodang.orchestration.sharing import fetch_experiment, push_experiment, take_over
+from seodang.orchestration.sharing import take_over
 from seodang.orchestration.worktrees import Worktree
 
 _STAGE: Final = "train"
@@ -35,8 +36,7 @@ def run_training_elsewhere(deployment: str, worktree: Worktree) -> None:
         CommandFailed: If the other run fails, or its experiment is not in the git remote.
     """
     save_experiment(worktree)
-    run_dvc(["push"], worktree.root, keep_open=(worktree.lock,))
-    push_experiment(worktree)
+    push_result(worktree)
     parameters = PipelineParameters(revision=worktree.name, from_stage=_STAGE, to_stage=_STAGE, share=True)
     run: dict[str, Any] = parameters.model_dump()
     other = cast(FlowRun, run_deployment(deployment, parameters={"run": run}, timeout=None))
@@ -44,11 +44,11 @@ def run_training_elsewhere(deployment: str, worktree: Worktree) -> None:
         raise CommandFailed(
             _("training by {deployment} did not complete: run {run}", deployment=deployment, run=other.name)
         )
-    name = fetch_experiment(worktree.project, f"*-{str(other.id)[:8]}")
+    name = fetch_result(worktree.project, f"*-{str(other.id)[:8]}")
     if name is None:
         raise CommandFailed(_("the git remote has no experiment of run {run}", run=other.name))
     take_over(worktree, resolve_revision(worktree.project, name).tree)
-    run_dvc(["pull", "--allow-missing", _STAGE], worktree.root, keep_open=(worktree.lock,))
+    pull_data(worktree, _STAGE)
 
 
 def cancel_training_elsewhere(flow: Flow[..., Any], flow_run: FlowRun, _state: State[Any]) -> None:
