@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import subprocess
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 from prefect import get_run_logger
 
+from flows.dvc_commands import get_dvc_process
 from flows.escaping import escape_log_line
 from flows.process_guard import guard_process
-from seodang.orchestration.environment import build_environment, parse_log_line
+from seodang.orchestration.environment import PROGRESS_VARIABLE, build_environment, parse_log_line
 
 _MAX_LOG_LINES: Final = 200
 
@@ -42,21 +44,35 @@ def run_logged(
     logger = get_run_logger()
     lines: deque[str] = deque(maxlen=_MAX_LOG_LINES)
     level = logging.INFO
-    with guard_process(
-        command,
-        cwd=folder,
-        env=build_environment(folder, progress_file),
-        output=subprocess.PIPE,
-        keep_open=keep_open,
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            level, text = parse_log_line(line, level)
+    with closing(_start(command, folder, progress_file, keep_open)) as output:
+        while True:
+            try:
+                level, text = parse_log_line(next(output), level)
+            except StopIteration as end:
+                return end.value, list(lines)
             if text.strip():
                 lines.append(escape_log_line(text))
                 logger.log(logging.DEBUG if is_quiet else level, "%s", lines[-1])
-        code = process.wait()
-    return code, list(lines)
+
+
+def _start(
+    command: Sequence[str], folder: Path, progress_file: Path | None, keep_open: Sequence[int]
+) -> Generator[str, None, int]:
+    """Yield the lines of a command and return its exit code; commands of DVC run in the process of the flow run."""
+    process = get_dvc_process(folder) if command[0] == "dvc" else None
+    if process is None:
+        return _run_alone(command, folder, progress_file, keep_open)
+    return process.run(command[1:], {} if progress_file is None else {PROGRESS_VARIABLE: str(progress_file)})
+
+
+def _run_alone(
+    command: Sequence[str], folder: Path, progress_file: Path | None, keep_open: Sequence[int]
+) -> Generator[str, None, int]:
+    environment = build_environment(folder, progress_file)
+    with guard_process(command, cwd=folder, env=environment, output=subprocess.PIPE, keep_open=keep_open) as process:
+        assert process.stdout is not None
+        yield from process.stdout
+        return process.wait()
 
 
 def run_dvc(

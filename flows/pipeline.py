@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -16,6 +16,7 @@ from prefect.states import Completed
 
 from flows import reports, tables
 from flows.commands import run_dvc
+from flows.dvc_commands import keep_dvc_process
 from flows.escaping import escape_log_line
 from flows.notifications import notify
 from flows.placement import cancel_training_elsewhere, run_training_elsewhere
@@ -90,8 +91,10 @@ def run_pipeline(
         The tag of the bento or the name of the experiment, or a completed state named "Rejected", "Inconclusive" or
         "DryRun".
     """
-    with open_run(run, find_project(project), str(flow_run.id)) as opened:
+    with ExitStack() as stack:
+        opened = stack.enter_context(open_run(run, find_project(project), str(flow_run.id)))
         worktree = opened.worktree
+        stack.enter_context(keep_dvc_process(worktree.root, (worktree.lock,)))
         _log_start(opened)
         _restore_outputs(run, worktree)
         if run.dry_run:

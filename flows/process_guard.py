@@ -24,7 +24,13 @@ _COMMAND_NOT_FOUND = 127  # as a shell returns it
 
 @contextlib.contextmanager
 def guard_process(
-    command: Sequence[str], *, cwd: Path, env: Mapping[str, str], output: int | IO[str], keep_open: Sequence[int] = ()
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    output: int | IO[str],
+    keep_open: Sequence[int] = (),
+    inherited: Sequence[int] = (),
 ) -> Iterator[subprocess.Popen[str]]:
     """Start `command` in a new process group; when the block ends, the group ends too.
 
@@ -34,9 +40,10 @@ def guard_process(
         env: Complete environment of the command.
         output: Receives stdout and stderr: subprocess.PIPE or an open file.
         keep_open: Descriptors that stay open until the group has ended, such as that of a lock on its files.
+        inherited: Descriptors that the command reads or writes.
     """
     process = subprocess.Popen(
-        [sys.executable, "-I", __file__, *command],
+        [sys.executable, "-I", __file__, ",".join(map(str, inherited)), *command],
         cwd=cwd,
         env=dict(env),
         stdin=subprocess.PIPE,
@@ -45,7 +52,7 @@ def guard_process(
         encoding="utf-8",
         errors="replace",
         start_new_session=True,
-        pass_fds=keep_open,
+        pass_fds=(*keep_open, *inherited),
     )
     try:
         yield process
@@ -67,14 +74,16 @@ def _stop_process(process: subprocess.Popen[str]) -> None:
         process.stdout.close()
 
 
-def main(command: Sequence[str]) -> int:
+def main(inherited: Sequence[int], command: Sequence[str]) -> int:
     """Run `command` and return its exit code as a shell does; end its group when stdin closes."""
     signal.signal(signal.SIGINT, lambda *_: None)  # not SIG_IGN, which the command would inherit
     try:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=inherited)
     except OSError as error:
         print(f"{command[0]}: {error.strerror}", file=sys.stderr)
         return _COMMAND_NOT_FOUND
+    for descriptor in inherited:
+        os.close(descriptor)  # a pipe ends when the command ends
     is_ending = threading.Event()
     watcher = threading.Thread(target=_end_group_at_end_of_input, args=(child, is_ending), daemon=True)
     watcher.start()
@@ -95,4 +104,4 @@ def _end_group_at_end_of_input(child: subprocess.Popen[bytes], is_ending: thread
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main([int(descriptor) for descriptor in sys.argv[1].split(",") if descriptor], sys.argv[2:]))

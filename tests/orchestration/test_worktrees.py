@@ -160,3 +160,18 @@ def test_a_project_in_a_folder_of_its_repository_is_found_in_the_worktree(tmp_pa
     with open_worktree(project, "one", resolve_revision(project, "HEAD")) as worktree:
         assert worktree.root.parts[-3:] == ("tree", "models", "seodang")
         assert worktree.paths.params.is_file()
+
+
+def test_an_output_without_a_cache_comes_along_if_dvc_lock_names_it(project, head, git, dvc):
+    """Else the gate would judge in each run, although nothing has changed."""
+    dvc(project, "repro")
+    (project / "verdict.txt").unlink()
+    with open_worktree(project, "missing", head) as worktree:
+        assert not (worktree.root / "verdict.txt").exists()
+    dvc(project, "repro")
+    with open_worktree(project, "same", head) as worktree:
+        dvc(worktree.root, "checkout")
+        assert "didn't change" in dvc(worktree.root, "repro", "--single-item", "gate")
+    (project / "verdict.txt").write_text("another one\n")
+    with open_worktree(project, "edited", head) as worktree:
+        assert not (worktree.root / "verdict.txt").exists()

@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from seodang.config.yaml_file import read_yaml
 from seodang.errors import RegistryError
 from seodang.io.git_process import run_git
+from seodang.orchestration.uncached_outputs import list_uncached_outputs
 from seodang.orchestration.worktrees import Worktree
 
 _OF_THIS_RUN: Final = (".seodang", ".dvc/config.local")  # in a project whose .gitignore lacks them
@@ -34,7 +34,7 @@ def save_experiment(worktree: Worktree, *, further_files: Iterable[Path] = ()) -
     root = worktree.root
     run_git(root, "add", "--all", "--", ".")
     run_git(root, "rm", "-r", "--cached", "--quiet", "--ignore-unmatch", "--", *_OF_THIS_RUN)
-    if ignored := [str(path) for path in (*_list_uncached_outputs(root), *further_files) if path.exists()]:
+    if ignored := [str(path) for path in (*list_uncached_outputs(root), *further_files) if path.exists()]:
         run_git(root, "add", "--force", "--", *ignored)
     tree = run_git(root, "write-tree")
     commit = run_git(
@@ -52,21 +52,3 @@ def _has_author(root: Path) -> bool:
     except RegistryError:
         return False
     return True
-
-
-def _list_uncached_outputs(root: Path) -> list[Path]:
-    """Return the outputs that DVC does not cache, such as the verdict: later stages need them, too."""
-    stages: Mapping[str, Any] = read_yaml(root / "dvc.yaml").get("stages") or {}
-    outputs = [
-        output
-        for stage in stages.values()
-        for kind in ("outs", "metrics", "plots")
-        for output in stage.get(kind) or []
-        if isinstance(output, dict)
-    ]
-    return [
-        root / str(stage_path)
-        for output in outputs
-        for stage_path, settings in output.items()
-        if isinstance(settings, dict) and settings.get("cache") is False
-    ]

@@ -21,6 +21,7 @@ from seodang.i18n import _
 from seodang.io.folder_lock import hold_folder
 from seodang.io.git_process import run_git
 from seodang.orchestration.revisions import Revision
+from seodang.orchestration.uncached_outputs import carry_uncached_outputs
 from seodang.orchestration.unfinished import keep_unfinished
 from seodang.paths import Paths
 
@@ -135,6 +136,7 @@ def _add_worktree(worktree: Worktree) -> None:
     lock_file = project / "dvc.lock"
     if lock_file.is_file() and not (worktree.root / "dvc.lock").exists():
         shutil.copyfile(lock_file, worktree.root / "dvc.lock")  # what is up to date; DVC compares checksums
+    carry_uncached_outputs(project, worktree.root)
     for name in _SHARED:
         (project / ".seodang" / name).mkdir(parents=True, exist_ok=True)
         (worktree.root / ".seodang").mkdir(exist_ok=True)

@@ -6,7 +6,6 @@ description, or an empty file `latest`, then makes BentoML fail for all versions
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -46,8 +45,8 @@ def write_version(stores: Path, kind: Kind, name: str, version: str) -> Iterator
         with hold_folder(folder):
             _delete_damaged(folder, _DESCRIPTIONS[kind])
             if (folder / version).is_dir():
-                os.replace(folder / version, scratch / "replaced")
-            os.replace(built, folder / version)
+                (folder / version).replace(scratch / "replaced")
+            built.replace(folder / version)
             write_atomically(folder / _LATEST, [version])
 
 
