@@ -18,6 +18,8 @@ from flows import reports, tables
 from flows.commands import run_dvc
 from flows.dvc_commands import keep_dvc_process
 from flows.escaping import escape_log_line
+from flows.liveness import check_life, watch_life
+from flows.missed_schedules import find_later_run
 from flows.notifications import notify
 from flows.placement import cancel_training_elsewhere, run_training_elsewhere
 from flows.stages import TASKS, StageFailed
@@ -91,7 +93,10 @@ def run_pipeline(
         The tag of the bento or the name of the experiment, or a completed state named "Rejected", "Inconclusive" or
         "DryRun".
     """
+    if later := find_later_run():
+        return Completed(name="Skipped", message=_("run {name} does the work of this scheduled time", name=later.name))
     with ExitStack() as stack:
+        stack.enter_context(watch_life())
         opened = stack.enter_context(open_run(run, find_project(project), str(flow_run.id)))
         worktree = opened.worktree
         stack.enter_context(keep_dvc_process(worktree.root, (worktree.lock,)))
@@ -100,10 +105,12 @@ def run_pipeline(
         if run.dry_run:
             return _publish_plan(opened, stages)
         result = _run_stages(run, stages, worktree) or (finish(worktree) if finish else None)
+        check_life()
         save_experiment(worktree)
         forget_unfinished(worktree.folder)
         if run.share:
             push_result(worktree)
+        check_life()
         get_run_logger().info(
             _(
                 "result: DVC experiment {name}; look: dvc exp show; use it: dvc exp apply {name}, or dvc exp branch {name}"
@@ -153,6 +160,7 @@ def _publish_plan(run: Run, stages: Sequence[str]) -> State[Any]:
 def _run_stages(run: RunParameters, stages: Sequence[str], worktree: Worktree) -> str | State[Any] | None:
     """Run the stages; return the tag of the bento, a state if the verdict is not `promote`, or nothing."""
     for stage in stages:
+        check_life()
         if stage == "package" and (refusal := _read_refusal(worktree)):
             return refusal
         if stage == "train" and isinstance(run, PipelineParameters) and run.train_deployment:

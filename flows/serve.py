@@ -2,7 +2,7 @@
 
 `flow.serve` needs neither a work pool nor a worker, and Ctrl-C ends it. To run on other machines, use the work pools of
 prefect.yaml. The server keeps its state in .seodang/prefect of the project, separate from the user's Prefect profile.
-Prefect reads its settings when it is imported, so this module imports it only after it has set them.
+Prefect reads its settings when it is imported, so another process imports it: flows/serving.py.
 """
 
 from __future__ import annotations
@@ -12,26 +12,23 @@ import contextlib
 import json
 import os
 import shlex
+import signal
+import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 from flows.process_guard import guard_process
-from flows.settings import RUN, SERVER, Thresholds
+from flows.settings import RUN, SERVER
 from seodang.cli.streams import prepare_streams
-from seodang.config.yaml_file import read_yaml
 from seodang.errors import SeodangError
 from seodang.i18n import _
 from seodang.io.os_errors import describe_os_error
-
-if TYPE_CHECKING:
-    from prefect import Flow
-    from prefect.deployments.runner import RunnerDeployment
 
 _DEFAULT_PORT = 4200
 _LAST_PORT = 65535
@@ -49,15 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _build_parser().parse_args(arguments)
     project = options.project.resolve()
     try:
-        url = _resolve_api_url(options.port)
+        url = resolve_api_url(options.port)
         if not (project / "dvc.yaml").is_file():
             raise SeodangError(
                 _("{project} has no dvc.yaml; pass the folder of the project: --project FOLDER", project=project)
             )
         home = project / ".seodang" / "prefect"
         _configure(url, home)
-        with _ensure_server(url, home):
-            _serve_deployments(url, project)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        with _ensure_server(url, home) as server:
+            _serve_deployments(url, project, server)
     except SeodangError as error:
         print(f"seodang: {error}", file=sys.stderr)
         return error.exit_code
@@ -79,7 +77,7 @@ def _build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _resolve_api_url(port: int | None) -> str:
+def resolve_api_url(port: int | None) -> str:
     """Return the URL of the API: at the given port, else PREFECT_API_URL, else Prefect's default.
 
     Raises:
@@ -132,8 +130,8 @@ def _is_local(url: str) -> bool:
 
 
 @contextlib.contextmanager
-def _ensure_server(url: str, home: Path) -> Iterator[None]:
-    """Use the Prefect server at `url`; if none runs there, start one for the duration of the block.
+def _ensure_server(url: str, home: Path) -> Iterator[subprocess.Popen[str] | None]:
+    """Use the Prefect server at `url`; if none runs there, start one for the duration of the block and yield it.
 
     Raises:
         ServerUnavailable: If another program uses the port, or the server does not start.
@@ -141,7 +139,7 @@ def _ensure_server(url: str, home: Path) -> Iterator[None]:
     server_kind = probe(url)
     if server_kind == "prefect":
         print(_("Using the Prefect server at {url}", url=url), flush=True)
-        yield
+        yield None
         return
     if not _is_local(url):
         raise ServerUnavailable(
@@ -157,13 +155,13 @@ def _ensure_server(url: str, home: Path) -> Iterator[None]:
                 origin=_get_origin(url),
             )
         )
-    with _start_server(url, home):
-        yield
+    with _start_server(url, home) as server:
+        yield server
 
 
 @contextlib.contextmanager
-def _start_server(url: str, home: Path) -> Iterator[None]:
-    """Run a Prefect server for the duration of the block; the block starts when the server answers."""
+def _start_server(url: str, home: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run a Prefect server for the duration of the block and yield it; the block starts when the server answers."""
     log = home / "server.log"
     port = urlsplit(url).port or 80
     arguments = f"-m prefect server start --host 127.0.0.1 --port {port}"
@@ -179,50 +177,29 @@ def _start_server(url: str, home: Path) -> Iterator[None]:
                     _("the Prefect server did not start; {log} ends with:\n{tail}", log=log, tail=_read_tail(log))
                 )
             time.sleep(0.5)
-        yield
+        yield process
 
 
 def _read_tail(log: Path) -> str:
     return "\n".join(log.read_text("utf-8", errors="replace").splitlines()[-10:])
 
 
-def _serve_deployments(url: str, project: Path) -> None:
-    """Serve a deployment of each flow until this process receives a signal."""
-    from prefect import serve
+def _serve_deployments(url: str, project: Path, server: subprocess.Popen[str] | None) -> None:
+    """Serve a deployment of each flow until this process receives a signal.
 
-    from flows import FLOWS, load_flow
-    from flows.automations import build_automations, deploy_automations
+    The process that serves is another one: with a run at work, or without its server, it would not end at a signal.
 
+    Raises:
+        ServerUnavailable: If the server or the process that serves has ended.
+    """
     print(_format_instructions(url), flush=True)
-    deploy_automations(build_automations(Thresholds()))
-    deployments = [_create_deployment(load_flow(name), project) for name in FLOWS]
-    serve(*deployments, print_starting_message=False)
-
-
-def _create_deployment(flow: Flow[..., Any], project: Path) -> RunnerDeployment:
-    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
-    from prefect.deployments.runner import RunnerDeployment
-
-    return RunnerDeployment.from_flow(
-        flow,
-        name="local",
-        parameters={"project": str(project)},
-        tags=["seodang"],
-        triggers=_list_triggers(flow.name),
-        # Runs side by side do not disturb each other, but most machines have the memory for one training.
-        concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE),
-    )
-
-
-def _list_triggers(name: str) -> list[Any]:
-    """Return the triggers that prefect.yaml has for the deployment `local` of a flow."""
-    from prefect.events import DeploymentEventTrigger
-
-    entrypoint = f":{name.replace('-', '_')}"
-    for each in read_yaml(Path(__file__).parent.parent / "prefect.yaml")["deployments"]:
-        if each["name"] == "local" and each["entrypoint"].endswith(entrypoint):
-            return [DeploymentEventTrigger.model_validate(trigger) for trigger in each.get("triggers", [])]
-    return []
+    command = [sys.executable, "-m", "flows.serving", str(project), *(["new-server"] if server else [])]
+    with guard_process(command, cwd=Path.cwd(), env=os.environ, output=sys.stdout) as serving:
+        while serving.poll() is None:
+            if server is not None and server.poll() is not None:
+                raise ServerUnavailable(_("the Prefect server has ended; start again: make flows"))
+            time.sleep(0.5)
+    raise ServerUnavailable(_("serving has ended with code {code}; start again: make flows", code=serving.returncode))
 
 
 def _format_instructions(url: str) -> str:

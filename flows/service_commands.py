@@ -13,6 +13,7 @@ from prefect.states import Completed
 
 from flows.commands import CommandFailed, run_logged
 from flows.escaping import escape_markdown
+from flows.liveness import check_life, watch_life
 
 _STATES: Final[Mapping[str, Mapping[int, str]]] = {
     "release": {3: "NotReleased", 4: "Undecided"},
@@ -35,10 +36,14 @@ def print_plan(command: str, options: Sequence[str], folder: Path) -> State[Any]
 def run_seodang(command: str, options: Sequence[str], folder: Path) -> State[Any] | list[str]:
     """Run a command; return its last lines, or a state if it ended without a release.
 
+    A run that the server has given up, such as a crashed one, promotes nothing: it ends before the command.
+
     Raises:
         CommandFailed: With the message of the command.
     """
-    code, lines = _run([command, *options], folder, _STATES[command])
+    with watch_life():
+        check_life()
+        code, lines = _run([command, *options], folder, _STATES[command])
     return Completed(name=_STATES[command][code], message="\n".join(lines[-5:])) if code else lines
 
 

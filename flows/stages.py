@@ -11,14 +11,18 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from prefect import Task, task
+import httpx
+from prefect import Task, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 
 from flows import publishing, reports
 from flows.commands import run_logged
+from flows.killed_stages import describe_kill, find_signal
+from flows.liveness import check_life
 from flows.training_progress import show_progress
 from seodang.errors import ArtifactError, DiskFull, SeodangError
+from seodang.i18n import _
 from seodang.paths import Paths
 
 StageTask = Task[..., None]
@@ -39,20 +43,34 @@ def run_stage(stage: str, project: Path, keep_open: Sequence[int] = ()) -> None:
 
     Raises:
         StageRefused: If the stage exited with the code of a user error or of a full disk.
-        StageFailed: If it failed in another manner.
+        StageFailed: If it failed in another manner, or a signal ended it.
     """
     command = ["dvc", "--wait-for-lock", "repro", "--single-item", stage]
     progress_file = project / _PROGRESS_FILE if stage == "train" else None
     with show_progress(progress_file) if progress_file else nullcontext():
         code, lines = run_logged(command, project, progress_file=progress_file, keep_open=keep_open)
-    if code != 0:
-        refused = reports.find_stage_exit_code(lines) in _REFUSALS
-        raise (StageRefused if refused else StageFailed)(reports.format_failure(stage, _shorten_paths(lines, project)))
+    if code == 0:
+        return
+    stage_code = reports.find_stage_exit_code(lines)
+    if ended_by := find_signal(code if stage_code is None else stage_code):
+        raise StageFailed(describe_kill(stage, ended_by))
+    raise (StageRefused if stage_code in _REFUSALS else StageFailed)(
+        reports.format_failure(stage, _shorten_paths(lines, project))
+    )
 
 
 def _shorten_paths(lines: Sequence[str], project: Path) -> list[str]:
     """Return lines without the folder of the worktree, which is gone when somebody reads them."""
     return [line.replace(f"{project}/", "") for line in lines]
+
+
+def _publish(publish: Callable[[Paths], None], project: Path) -> None:
+    """Create the artifacts of a stage; without a server the stage has succeeded all the same."""
+    try:
+        check_life()
+        publish(Paths(project))
+    except httpx.HTTPError as error:
+        get_run_logger().warning(_("no artifacts: the Prefect server does not answer ({error})", error=error))
 
 
 def _is_retryable(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
@@ -91,10 +109,10 @@ def _create_stage_task(
         except StageRefused:
             if publish is not None and publish_on_refusal:
                 with suppress(ArtifactError):  # the stage may have failed before it wrote a report
-                    publish(Paths(project))
+                    _publish(publish, project)
             raise
         if publish is not None:
-            publish(Paths(project))
+            _publish(publish, project)
 
     return run_and_publish
 

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
+import httpx
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from seodang.errors import ArtifactError
 from seodang.i18n import _
@@ -26,7 +28,9 @@ def show_progress(file: Path) -> Iterator[None]:
     file.unlink(missing_ok=True)
     is_over = threading.Event()
     # The context says which flow run the artifact belongs to.
-    watcher = threading.Thread(target=copy_context().run, args=(_watch, file, is_over), daemon=True)
+    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):  # so that the end does not wait for an absent server
+        context = copy_context()
+    watcher = threading.Thread(target=context.run, args=(_watch, file, is_over), daemon=True)
     watcher.start()
     try:
         yield
@@ -40,7 +44,8 @@ def _watch(file: Path, is_over: threading.Event) -> None:
     shown: Any = None
     while True:
         last = is_over.wait(_POLL_SECONDS)
-        with suppress(ArtifactError, OSError, KeyError):
+        # Without a server, training goes on; a later look publishes.
+        with suppress(ArtifactError, OSError, KeyError, httpx.HTTPError):
             progress = read_json(file)
             if progress != shown:
                 artifact, shown = _publish(artifact, progress), progress

@@ -98,10 +98,15 @@ def _create_folder(folder: Path) -> int:
     return lock
 
 
+def list_worktrees(project: Path) -> list[str]:
+    """Return the names of the runs that have a worktree."""
+    return sorted(path.name for path in _get_runs_folder(project).glob("*") if path.is_dir())
+
+
 def remove_dead_worktrees(project: Path) -> list[str]:
     """Remove the worktrees whose processes are gone; return the names of their runs."""
     dead = []
-    for folder in sorted(path for path in _get_runs_folder(project).glob("*") if path.is_dir()):
+    for folder in (_get_runs_folder(project) / name for name in list_worktrees(project)):
         lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
