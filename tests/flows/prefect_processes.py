@@ -93,12 +93,12 @@ def build_client_environment(url: str, home: Path, notes: Path) -> dict[str, str
     }
 
 
-def call_api(url: str, path: str, body: object = None) -> object:
-    """Return the answer of the server's API: POST with a body, GET without."""
+def call_api(url: str, path: str, body: object = None, method: str | None = None) -> object:
+    """Return the answer of the server's API, if it has one: by default POST with a body, GET without."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"{url}{path}", data, {"Content-Type": "application/json"})
+    request = urllib.request.Request(f"{url}{path}", data, {"Content-Type": "application/json"}, method=method)
     with urllib.request.urlopen(request, timeout=60) as response:
-        return json.load(response)
+        return json.loads(response.read() or "null")
 
 
 def is_alive(pid: int) -> bool:

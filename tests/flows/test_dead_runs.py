@@ -1,0 +1,194 @@
+"""Kills, cancels and restarts of a real Prefect server and a process worker: no run stays Running, no slot is lost.
+
+Run alone: .venv/bin/python -m pytest -n 0 tests/flows/test_dead_runs.py
+"""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from tests.flows.prefect_processes import wait_for
+from tests.flows.reliability import FINAL, THRESHOLDS, Scene, build_scene
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+_STAGES = (("base", "ingest"), ("validate", "prepare"), ("train", "evaluate"), ("gate", "package"))
+_SILENT = "seodang: silent run"
+_NEVER_STARTED = "seodang: run that never started"
+_DEAD_RUNS = 20
+
+
+@pytest.fixture(scope="module")
+def whole_scene(tmp_path_factory, make_miniature) -> Iterator[Scene]:
+    scene = build_scene(tmp_path_factory.mktemp("dead-runs"), make_miniature)
+    try:
+        scene.server.start()
+        for _ in range(3):
+            scene.deploy("local", "split")
+        yield scene
+    finally:
+        scene.worker.stop()
+        scene.server.stop()
+
+
+@pytest.fixture
+def scene(whole_scene: Scene) -> Iterator[Scene]:
+    """The scene with a server and a worker; no stage is held afterwards."""
+    whole_scene.server.ensure()
+    whole_scene.worker.ensure()
+    yield whole_scene
+    for file in whole_scene.notes.glob("hold-*"):
+        file.unlink()
+
+
+@pytest.fixture(scope="module")
+def cut_run(whole_scene: Scene) -> str:
+    """A run that a power cut ended in mid-training: no process of it, of the worker or of the server was left."""
+    whole_scene.worker.ensure()
+    run = whole_scene.start_held("train")
+    whole_scene.worker.kill_tree()
+    whole_scene.server.kill_tree()
+    whole_scene.release("train")
+    assert not whole_scene.list_stage_processes()
+    whole_scene.server.start()
+    assert (whole_scene.get_state(run)["type"], whole_scene.count_slots()) == ("RUNNING", 1)
+    return run
+
+
+def test_three_deployments_leave_one_automation_of_each_name(scene):
+    names = [each["name"] for each in scene.api("/automations/filter", {})]
+    assert sorted(names) == ["seodang: dead run", _NEVER_STARTED, _SILENT]
+
+
+def test_a_cancelled_run_leaves_no_process_and_no_slot_in_any_stage(scene, cut_run):
+    # Two runs at once, in deployments with a limit of one run each.
+    wait_for(lambda: scene.count_slots("local") == 0)
+    for pair in _STAGES:
+        places = dict(zip(("local", "split"), pair, strict=True))
+        runs = [scene.start_held(stage, deployment, train_deployment="") for deployment, stage in places.items()]
+        started = time.monotonic()
+        for run in runs:
+            scene.set_state(run, "CANCELLING")
+        assert [scene.wait_until_final(run)["type"] for run in runs] == ["CANCELLED"] * 2
+        assert not scene.list_stage_processes()
+        assert [scene.count_slots(deployment) for deployment in places] == [0, 0]  # the next pair may start at once
+        assert time.monotonic() - started < 30
+        for stage in pair:
+            scene.release(stage)
+
+
+def test_a_run_that_a_power_cut_ended_is_found_dead_after_the_restart(scene, cut_run):
+    state = scene.wait_until_final(cut_run)
+    assert (state["type"], state["message"]) == (
+        "CRASHED",
+        "The process of the run is gone: no heartbeat and no answer.",
+    )
+    assert scene.read_history(cut_run)[-2:] == ["NoHeartbeat", "Crashed"]
+    assert scene.count_slots() == 0
+
+
+def test_a_run_whose_worker_is_killed_crashes_and_the_next_one_ends_with_the_same_adapter(scene, cut_run):
+    scene.wait_until_final(cut_run)
+    run = scene.start_held("train")
+    scene.worker.kill()
+    killed = time.monotonic()
+    assert scene.wait_until_final(run)["type"] == "CRASHED"
+    assert scene.count_slots() == 0
+    wait_for(lambda: not scene.list_stage_processes())
+    scene.release("train")
+    scene.worker.start()
+    resumed, trained = scene.count_resumed(), len(scene.read_adapters())
+    following = scene.start_run(from_stage="train", to_stage="train")
+    wait_for(lambda: scene.get_state(following)["type"] in ("RUNNING", *FINAL))
+    assert time.monotonic() - killed < 60
+    assert scene.wait_until_final(following)["name"] == "Completed"
+    assert scene.count_resumed() == resumed + 1
+    assert scene.read_adapters()[trained:] == scene.read_adapters()[:1]  # the first one is of `dvc repro`
+
+
+def test_a_killed_stage_ends_its_run_with_the_reason_in_words(scene):
+    run = scene.start_held("evaluate")
+    (stage,) = scene.list_stage_processes()
+    os.kill(stage, signal.SIGKILL)
+    state = scene.wait_until_final(run)
+    assert state["type"] == "FAILED"
+    assert "stage evaluate was killed (signal 9), probably because the memory ran out" in state["message"]
+
+
+def test_a_crashed_run_whose_process_lives_neither_packages_nor_completes(scene):
+    run = scene.start_held("report", to_stage="package")
+    packaged = scene.read_commands().count("package")
+    scene.set_state(run, "CRASHED", force=True)
+    scene.release("report")
+    wait_for(lambda: not scene.list_worktrees())
+    assert scene.get_state(run)["type"] == "CRASHED"
+    assert scene.read_commands().count("package") == packaged
+    assert not scene.git("for-each-ref", f"refs/exps/*/*/*-{run[:8]}")
+
+
+def test_runs_that_wait_for_the_limit_start_in_turn_and_a_cancelled_one_holds_no_slot(scene):
+    first = scene.start_held("ingest")
+    waiting = [scene.start_run(from_stage="inputs", to_stage="inputs") for _ in range(2)]
+    wait_for(lambda: all(scene.get_state(run)["name"] == "AwaitingConcurrencySlot" for run in waiting))
+    scene.set_state(waiting[0], "CANCELLING")
+    assert scene.wait_until_final(waiting[0])["type"] == "CANCELLED"
+    assert scene.count_slots() == 1
+    scene.release("ingest")
+    assert [scene.wait_until_final(run)["type"] for run in (first, waiting[1])] == ["COMPLETED", "COMPLETED"]
+    assert scene.count_slots() == 0
+
+
+def test_runs_whose_worker_died_before_they_started_give_their_slots_back(scene):
+    killed = scene.start_run("split", from_stage="inputs", to_stage="inputs")
+    wait_for(lambda: scene.get_state(killed)["type"] != "SCHEDULED")
+    scene.worker.kill()
+    scene.wait_until_final(killed)  # the process was started and ends by itself, or it was not and is found dead
+    assert scene.count_slots("split") == 0
+    found = scene.api("/deployments/name/instruction-tuning/split")
+    scene.set_limit(found["id"], _DEAD_RUNS)
+    scene.set_threshold(_NEVER_STARTED, 10)
+    runs = [scene.start_run("split") for _ in range(_DEAD_RUNS)]
+    for run in runs:  # as a worker does that dies afterwards
+        assert scene.set_state(run, "PENDING")["status"] == "ACCEPT"
+    assert scene.count_slots("split") == _DEAD_RUNS
+    assert {scene.wait_until_final(run)["type"] for run in runs} == {"CRASHED"}
+    assert scene.count_slots("split") == 0
+    scene.set_threshold(_NEVER_STARTED, THRESHOLDS["start"])
+    scene.set_limit(found["id"], 1)
+
+
+def test_a_server_that_is_away_in_mid_training_ends_no_run_and_makes_up_for_missed_times_once(scene):
+    run = scene.start_held("train", place="away")
+    scene.set_threshold(_SILENT, 10)  # less than the interval of heartbeats: the healthy run is asked again and again
+    wait_for(lambda: scene.read_history(run)[-2:] == ["NoHeartbeat", "Running"])
+    scene.server.kill_tree()
+    asked = 1
+    time.sleep(12)  # an empty wait: the server is away for longer than a run may be silent
+    scene.server.start()
+    wait_for(lambda: scene.read_history(run).count("NoHeartbeat") > asked and scene.read_history(run)[-1] == "Running")
+    scene.set_threshold(_SILENT, THRESHOLDS["silence"])
+    trained = len(scene.read_adapters())
+    scene.release("away")
+    assert scene.wait_until_final(run)["name"] == "Completed"
+    assert scene.read_adapters()[trained:] == scene.read_adapters()[:1]
+
+
+def test_one_run_makes_up_for_three_scheduled_times_without_a_server(scene):
+    found = scene.api("/deployments/name/instruction-tuning/split")
+    start = datetime.now(UTC) + timedelta(seconds=20)
+    rule = f"DTSTART:{start:%Y%m%dT%H%M%SZ}\nRRULE:FREQ=SECONDLY;COUNT=3"
+    schedule = {"schedule": {"rrule": rule}, "active": True, "parameters": {"run": {"to_stage": "inputs"}}}
+    scene.api(f"/deployments/{found['id']}/schedules", [schedule])
+    due = {"flow_runs": {"deployment_id": {"any_": [found["id"]]}}, "sort": "EXPECTED_START_TIME_ASC"}
+
+    def list_scheduled() -> list[dict]:
+        return [row for row in scene.api("/flow_runs/filter", due) if row["auto_scheduled"]]
+
+    wait_for(lambda: len(list_scheduled()) == 3)
+    scene.server.kill_tree()
+    wait_for(lambda: datetime.now(UTC) > start + timedelta(seconds=3))
+    scene.server.start()
+    wait_for(lambda: all(row["state"]["type"] in FINAL for row in list_scheduled()))
+    assert [row["state"]["name"] for row in list_scheduled()] == ["Skipped", "Skipped", "Completed"]

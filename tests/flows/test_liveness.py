@@ -1,0 +1,57 @@
+"""What a run takes for its end, and the limits of the automations. The kills themselves are in test_dead_runs.py."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flows.automations import build_automations
+from flows.liveness import _find_final_state
+from flows.settings import SERVER, Thresholds
+from prefect.states import Cancelled, Completed, Crashed, Pending, Running, Scheduled
+from tests.constants import ROOT
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+_LEASE_SECONDS = 300  # of Prefect, on a slot
+
+
+def date_states(*states):
+    for number, state in enumerate(states):
+        state.timestamp = START + timedelta(seconds=number)
+    return states
+
+
+@pytest.mark.parametrize(
+    ("states", "final"),
+    [
+        ((Scheduled, Pending, Running), None),
+        ((Scheduled, Pending, Running, Crashed), "Crashed"),
+        ((Scheduled, Pending, Crashed, Running), "Crashed"),  # a run that did not know that it had crashed
+        ((Scheduled, Running, Crashed, Completed), "Crashed"),
+        ((Scheduled, Running, Cancelled), "Cancelled"),
+        ((Scheduled, Running, Crashed, Scheduled, Pending, Running), None),  # a retry that a user asked for
+    ],
+)
+def test_a_run_has_ended_with_its_first_final_state_since_it_was_scheduled(states, final):
+    found = _find_final_state(date_states(*(make() for make in states)))
+    assert (found and found.name) == final
+
+
+def test_a_run_that_never_started_is_crashed_before_its_lease_on_a_slot_expires():
+    assert Thresholds().start < _LEASE_SECONDS
+
+
+def test_the_automations_concern_only_runs_of_the_projects_deployments():
+    automations = build_automations(Thresholds())
+    assert len({automation.name for automation in automations}) == 3
+    for automation in automations:
+        assert automation.trigger.match_related.model_dump() == {
+            "prefect.resource.role": "tag",
+            "prefect.resource.id": "prefect.tag.seodang",
+        }
+        assert automation.trigger.for_each == {"prefect.resource.id"}
+
+
+@pytest.mark.parametrize("page", ["prefect.md", "prefect.ko.md"])
+def test_the_settings_of_a_server_stand_in_the_documentation(page):
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    for name, value in SERVER.items():
+        assert f"$ export {name}={value}\n" in text
