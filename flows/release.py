@@ -7,12 +7,15 @@ has no worktree of its own.
 from __future__ import annotations
 
 from typing import Any, Final, Literal
+from uuid import UUID
 
 from prefect import flow, get_run_logger, pause_flow_run
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.exceptions import FlowPauseTimeout
 from prefect.input import RunInput
-from prefect.states import Completed
+from prefect.runtime import flow_run
+from prefect.states import Completed, Running
 
 from flows.notifications import notify
 from flows.pipeline import find_project
@@ -71,8 +74,15 @@ def _ask_for_approval(plan: str, seconds: int) -> str | None:
     try:
         answer = pause_flow_run(wait_for_input=form, timeout=seconds, poll_interval=min(_POLL_SECONDS, seconds))
     except FlowPauseTimeout:
+        _leave_pause()
         return _("nobody approved within {seconds} s; nothing was promoted", seconds=seconds)
     if answer.decision == "approve":
         get_run_logger().info(_("approved: {reason}", reason=answer.reason or "-"))
         return None
     return _("refused: {reason}; nothing was promoted", reason=answer.reason or "-")
+
+
+def _leave_pause() -> None:
+    """Continue a run whose pause is over: Prefect would end it with a message that says nothing of the release."""
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(UUID(flow_run.id), Running(), force=True)
