@@ -51,7 +51,7 @@ def run_training_elsewhere(deployment: str, worktree: Worktree) -> None:
     pull_data(worktree, _STAGE)
 
 
-def cancel_training_elsewhere(flow: Flow[..., Any], flow_run: FlowRun, _state: State[Any]) -> None:
+def cancel_training_elsewhere(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Cancel the runs that a run waits for, after it was cancelled or has failed: nobody takes over their results."""
     unfinished = sorted(set(StateType) - TERMINAL_STATES)
     waited_for = FlowRunFilter(
