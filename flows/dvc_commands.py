@@ -39,13 +39,14 @@ class DvcProcess:
             environment: Variables beside those of a stage.
         """
         process = self._start()
-        request = {"arguments": list(arguments), "environment": dict(environment), "token": uuid4().hex}
+        token = uuid4().hex
+        request = {"arguments": list(arguments), "environment": dict(environment), "token": token}
         is_complete = False
         try:
             os.write(self._requests, f"{json.dumps(request)}\n".encode())
             assert process.stdout is not None
             for line in process.stdout:
-                if line.startswith(request["token"]):
+                if line.startswith(token):
                     is_complete = True
                     return int(line.split()[1])
                 yield line

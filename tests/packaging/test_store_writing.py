@@ -15,11 +15,13 @@ from seodang.packaging.model_folder import MANIFEST_NAME
 from seodang.packaging.store_writing import write_version
 
 
-def write_bento(stores: Path, version: str, text: str = "new") -> None:
+def write_bento(stores: Path, version: str, text: str | Exception = "new") -> None:
     with write_version(stores, "bentos", "tiny", version) as store:
         folder = store / "tiny" / version
         folder.mkdir(parents=True)
-        (folder / "bento.yaml").write_text(text)
+        (folder / "bento.yaml").write_text(str(text))
+        if isinstance(text, Exception):
+            raise text
 
 
 def list_files(stores: Path) -> list[str]:
@@ -28,10 +30,8 @@ def list_files(stores: Path) -> list[str]:
 
 def test_a_build_that_fails_keeps_the_former_version(tmp_path):
     write_bento(tmp_path, "1", "old")
-    with pytest.raises(OSError, match="No space"), write_version(tmp_path, "bentos", "tiny", "1") as store:
-        (store / "tiny" / "1").mkdir(parents=True)
-        (store / "tiny" / "1" / "bento.yaml").write_text("half")
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(OSError, match="No space"):
+        write_bento(tmp_path, "1", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
     assert list_files(tmp_path) == ["bentos/tiny/1/bento.yaml", "bentos/tiny/latest"]
     assert (tmp_path / "bentos" / "tiny" / "1" / "bento.yaml").read_text() == "old"
     write_bento(tmp_path, "1")
