@@ -74,6 +74,9 @@ def test_deploying_three_times_leaves_one_schedule_and_one_automation(prefect_se
     watch = prefect_server.api("/deployments/name/watch-sources/watch")
     assert [one["schedule"]["interval"] for one in watch["schedules"]] == [30.0]
     assert len(prefect_server.api("/automations/filter", {})) == 1
+    # An unfit SQLAlchemy lets the scheduler of the server fail, and only its log says so.
+    of_watch = {"flow_runs": {"deployment_id": {"any_": [watch["id"]]}}}
+    wait_for(lambda: prefect_server.api("/flow_runs/filter", of_watch))
     subprocess.run(
         [BIN / "prefect", "deployment", "schedule", "pause", "watch-sources/watch", watch["schedules"][0]["id"]],
         env=prefect_server.env,
