@@ -199,7 +199,7 @@ def _keep_results(failed_stage: str, worktree: Worktree, started: float) -> None
     save_experiment(worktree)
     logger.info(
         _(
-            "the stages before {stage} are saved: DVC experiment {name}; to continue from there, set revision to it",
+            "the stages before {stage} are saved: DVC experiment {name}; the next run takes their results from DVC's cache",
             stage=failed_stage,
             name=worktree.name,
         )
