@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
+
+_MAX_VALUE: Final = 120  # characters
 
 
 def escape_log_line(line: str) -> str:
     """Return a line without "[/", which `prefect deployment run --watch` takes for markup and crashes on."""
     return line.rstrip().replace("[/", "[ /")
+
+
+def shorten_value(value: object) -> str:
+    """Return the text of a parameter on a line of a log; that of a long list ends with its number of items."""
+    text = str(value)
+    if len(text) <= _MAX_VALUE:
+        return text
+    rest = f" ({len(value)})" if isinstance(value, list) else ""
+    return f"{text[:_MAX_VALUE]} …{rest}"
 
 
 def escape_markdown(text: str) -> str:

@@ -17,7 +17,7 @@ from prefect.states import Completed
 from flows import reports, tables
 from flows.commands import run_dvc
 from flows.dvc_commands import keep_dvc_process
-from flows.escaping import escape_log_line
+from flows.escaping import escape_log_line, shorten_value
 from flows.liveness import check_life, watch_life
 from flows.missed_schedules import find_later_run
 from flows.notifications import notify
@@ -133,7 +133,7 @@ def _log_start(run: Run) -> None:
     logger, worktree = get_run_logger(), run.worktree
     logger.info(_("commit {commit}, worktree {folder}", commit=worktree.revision.commit, folder=worktree.root))
     for name, (old, new) in run.changes.items():
-        logger.info("%s", escape_log_line(f"{name}: {old} -> {new}"))
+        logger.info("%s", escape_log_line(f"{name}: {shorten_value(old)} -> {shorten_value(new)}"))
     if run.left_out:
         logger.warning(
             _(

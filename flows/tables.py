@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from flows import reports
-from flows.escaping import escape_markdown
+from flows.escaping import escape_markdown, shorten_value
 from flows.reports import Report, format_value, render_table
 from seodang.gate.differences import read_score_difference
 from seodang.i18n import _
@@ -126,7 +126,7 @@ def render_plan(run_name: str, lines: list[str], changes: Report, left_out: list
         f"# {_('Plan of {run}', run=escape_markdown(run_name))}",
         *(f"- {escape_markdown(line)}" for line in lines),
     ]
-    rows = [(name, old, new) for name, (old, new) in changes.items()]
+    rows = [(name, shorten_value(old), shorten_value(new)) for name, (old, new) in changes.items()]
     parts += [f"## {_('Changed parameters')}", render_table((_("parameter"), _("revision"), _("run")), rows)]
     if left_out:
         parts += [f"## {_('Uncommitted files that the run does not use')}"]

@@ -9,6 +9,12 @@ def test_a_line_is_logged_without_what_the_watching_terminal_takes_for_markup():
     assert escaping.escape_log_line("read [/data/a.json]  \n") == "read [ /data/a.json]"
 
 
+def test_a_long_value_is_cut_and_a_long_list_says_its_length():
+    assert escaping.shorten_value("1e-4") == "1e-4"
+    assert escaping.shorten_value("x" * 121) == "x" * 120 + " …"
+    assert escaping.shorten_value(list(range(99))).endswith(" … (99)")
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -55,3 +55,8 @@ def test_a_data_source_replaces_the_folder_of_the_own_data(project, tmp_path):
     assert "primer" in sources
     apply_parameters(RunParameters(data="s3://bucket/rows.jsonl"), project, paths)
     assert load_params(paths.params).ingest.sources[-1].path == "s3://bucket/rows.jsonl"
+
+
+def test_a_changed_source_is_shown_by_its_name_and_key_not_as_two_long_lists(project, tmp_path):
+    changes = apply_parameters(RunParameters(data=str(tmp_path / "mine.jsonl")), project, Paths(project))
+    assert changes == {"ingest.sources.own.path": ("data", str(tmp_path / "mine.jsonl"))}

@@ -102,9 +102,10 @@ def _write_value(file: Path, keys: tuple[str, str], value: object) -> None:
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "", *, with_sections: bool = False) -> dict[str, Any]:
-    """Return nested values by dotted name; lists are values."""
+    """Return nested values by dotted name; lists are values, except those of things with a name, such as sources."""
     flat: dict[str, Any] = {}
-    for name, value in values.items():
+    for name, entry in values.items():
+        value = _index_by_name(entry)
         if isinstance(value, Mapping) and value:
             if with_sections:
                 flat[f"{prefix}{name}"] = value
@@ -112,3 +113,10 @@ def _flatten(values: Mapping[str, Any], prefix: str = "", *, with_sections: bool
         else:
             flat[f"{prefix}{name}"] = value
     return flat
+
+
+def _index_by_name(value: object) -> object:
+    """Return a list of things with names as a mapping, and any other value as it is."""
+    if not isinstance(value, list) or not all(isinstance(item, Mapping) and item.get("name") for item in value):
+        return value
+    return {str(item["name"]): item for item in value}
