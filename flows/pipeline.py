@@ -141,6 +141,13 @@ def _log_start(run: Run) -> None:
                 names=escape_log_line(", ".join(run.left_out[:10])),
             )
         )
+    if run.carried:
+        logger.info(
+            _(
+                "inputs that git ignores are part of this run: {names}",
+                names=escape_log_line(", ".join(run.carried[:10])),
+            )
+        )
     if run.resumes:
         logger.info(_("an equal run did not finish; this one resumes from its checkpoints"))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from seodang.errors import WorkspaceError
+from seodang.orchestration.ignored_inputs import carry_ignored_inputs, compute_digest
 from seodang.orchestration.ledger import carry_judgements
 from seodang.orchestration.overrides import apply_parameters
 from seodang.orchestration.parameters import COMMITTED, RunParameters
@@ -31,6 +32,8 @@ class Run:
     """Parameters that differ from those of the revision: old and new value by name."""
     left_out: tuple[str, ...]
     """Uncommitted files of the working tree that the run does not use."""
+    carried: tuple[str, ...]
+    """Inputs that git ignores and the run uses; with include_changes only."""
     resumes: bool
     """Whether an equal run left checkpoints or results."""
 
@@ -72,9 +75,11 @@ def open_run(run: RunParameters, project: Path, run_id: str) -> Iterator[Run]:
     name = f"{name_run(run, revision.commit)}-{run_id[:8]}"
     with open_worktree(project, name, revision) as worktree:
         changes = apply_parameters(run, worktree.project, worktree.paths)
+        carried = carry_ignored_inputs(worktree.project, worktree.root) if run.include_changes else []
         check_workspace(worktree.paths)
         carry_judgements(worktree.project, worktree.root)
         is_head = run.revision == "HEAD" and not run.include_changes
         left_out = tuple(list_changes(worktree.project)) if is_head else ()
-        resumes = adopt_unfinished(worktree.project, worktree.folder, worktree.root, revision.tree)
-        yield Run(worktree, changes, left_out, resumes)
+        files = revision.tree + compute_digest(worktree.root, carried)
+        resumes = adopt_unfinished(worktree.project, worktree.folder, worktree.root, files)
+        yield Run(worktree, changes, left_out, tuple(carried), resumes)

@@ -15,16 +15,16 @@ _FOLDERS: Final = ("training", "evaluating")  # of .seodang
 _MAX_KEPT: Final = 3  # checkpoints are large
 
 
-def adopt_unfinished(project: Path, run_folder: Path, root: Path, tree: str) -> bool:
+def adopt_unfinished(project: Path, run_folder: Path, root: Path, files: str) -> bool:
     """Move what an equal run left into a worktree; return whether there was something.
 
     Args:
         project: Folder of the project.
         run_folder: Folder of the run, which contains the worktree.
         root: Folder of the project in the worktree, with its final params.yaml.
-        tree: Commit or tree of the files.
+        files: Name of the files of the run: commit or tree, and a digest of those that git ignores.
     """
-    key = hashlib.sha256(f"{tree}\n".encode() + (root / "params.yaml").read_bytes()).hexdigest()[:16]
+    key = hashlib.sha256(f"{files}\n".encode() + (root / "params.yaml").read_bytes()).hexdigest()[:16]
     (run_folder / _NOTE).write_text(json.dumps({"key": key, "root": str(root)}), "utf-8")
     kept = _get_folder(project) / key
     if not kept.is_dir():

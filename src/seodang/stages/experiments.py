@@ -45,7 +45,7 @@ def check_experiment(
         for name, path in files.items()
         if not {name, path.as_posix()} & inputs[stage].keys() and path.is_relative_to(workspace)
     ]
-    names = sorted({_find_missing_parent(name, root) for name in _select_untracked(dict.fromkeys(missing), workspace)})
+    names = sorted({_find_missing_parent(name, root) for name in select_untracked(dict.fromkeys(missing), workspace)})
     if not names:
         return
     title = _(
@@ -87,7 +87,7 @@ def _find_missing_parent(name: str, root: Path) -> str:
     return next((prefix for prefix in prefixes if not os.path.lexists(root / prefix)), name)
 
 
-def _select_untracked(names: Iterable[str], workspace: Path) -> list[str]:
+def select_untracked(names: Iterable[str], workspace: Path) -> list[str]:
     """Return the files that neither git tracks nor DVC by a .dvc file in git."""
     return [
         name
