@@ -17,8 +17,6 @@ from seodang.registry.promotion import rollback
 
 _TIMEOUT: Final = 10.0  # seconds
 _ANSWER_TIMEOUT: Final = 300.0  # seconds; a cold model may take its time
-_PROBE_SECONDS: Final = 60.0
-_PROBE_HEADERS: Final = {"X-Seodang-Probe": "1"}
 _UNUSABLE: Final = frozenset({401, 403, 404})
 _BUSY: Final = frozenset({429, 503})
 
@@ -64,8 +62,13 @@ class RunningService:
             return None
         return None if adapter is None else str(adapter)
 
-    def post(self, path: str, body: Mapping[str, Any]) -> tuple[int, Any]:
+    def post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
         """Return the status and the content of an answer; None for content that is no JSON.
+
+        Args:
+            path: Of the route.
+            body: Of the request.
+            headers: Beside that of the key.
 
         Raises:
             ServiceUnreachable: If it does not answer; exit code 75.
@@ -74,7 +77,8 @@ class RunningService:
             with requests.Session() as session:
                 session.trust_env = False
                 url = f"http://127.0.0.1:{self.port}{path}"
-                response = session.post(url, json=body, headers=self._build_headers(), timeout=_ANSWER_TIMEOUT)
+                all_headers = self._build_headers() | dict(headers or {})
+                response = session.post(url, json=body, headers=all_headers, timeout=_ANSWER_TIMEOUT)
                 return response.status_code, response.json()
         except ValueError:  # no JSON
             return response.status_code, None
@@ -100,34 +104,23 @@ class RunningService:
             ReleaseError: If it refuses the key, or has no such route.
         """
         try:
-            response = self._request("POST", "/generate", {"instruction": instruction, "input": input})
-            if response.status_code in _UNUSABLE:
-                response.raise_for_status()
-            if response.status_code in _BUSY:
-                return None
-            return str(response.json()["output"]) if response.ok else ""
-        except (requests.ConnectionError, requests.Timeout):
+            status, content = self.post(
+                "/generate", {"instruction": instruction, "input": input}, headers={"X-Seodang-Probe": "1"}
+            )
+        except ServiceUnreachable:
             return None
-        except (requests.RequestException, ValueError, KeyError) as error:
+        if status in _BUSY:
+            return None
+        if status in _UNUSABLE:
             raise ReleaseError(
-                _("the service on port {port} does not answer a probe: {error}", port=self.port, error=error)
-            ) from error
+                _("the service on port {port} refuses a probe with the status {status}", port=self.port, status=status)
+            )
+        return str(content.get("output", "")) if status == 200 and isinstance(content, dict) else ""
 
     def _get(self, path: str) -> requests.Response:
-        return self._request("GET", path)
-
-    def _request(self, method: str, path: str, body: dict[str, str] | None = None) -> requests.Response:
-        """Send a request; one with a body is a probe."""
-        headers = self._build_headers()
         with requests.Session() as session:
             session.trust_env = False  # a proxy cannot reach this machine's loopback
-            return session.request(
-                method,
-                f"http://127.0.0.1:{self.port}{path}",
-                json=body,
-                headers=headers if body is None else headers | _PROBE_HEADERS,
-                timeout=_TIMEOUT if body is None else _PROBE_SECONDS,
-            )
+            return session.get(f"http://127.0.0.1:{self.port}{path}", headers=self._build_headers(), timeout=_TIMEOUT)
 
     def _build_headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key}"} if self.key else {}

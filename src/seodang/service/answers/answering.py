@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from seodang.inference.engine.contract import Engine, EngineStopped, GuideFailed, QueueFull, TokenRequest
 from seodang.service.answers.detokenizer import Decoder
+from seodang.service.answers.form_check import FormCheck
 from seodang.service.answers.forms import AnswerForm
 from seodang.service.answers.guides import reject_form
 from seodang.service.answers.reader import AnswerPart, AnswerReader, TextRules, join_parts
@@ -66,7 +67,7 @@ async def stream_answer(engine: Engine, decoder: NamedDecoder, request: AnswerRe
     except EngineStopped as error:
         raise build_stopped_error(error) from error
     waiting: list[AnswerPart] = []
-    texts: list[str] = []
+    check = FormCheck(request.form, steps)
     try:
         async for step in steps:
             if step.finish_reason == "cancelled":
@@ -78,11 +79,7 @@ async def stream_answer(engine: Engine, decoder: NamedDecoder, request: AnswerRe
                 continue
             part = join_parts(waiting)
             waiting.clear()
-            if request.form is not None:
-                texts.append(part.text)
-                if part.finish_reason is not None:
-                    is_valid = part.finish_reason == "stop" and request.form.is_kept_by("".join(texts))
-                    steps.count_form(is_valid=is_valid)
+            check.read(part)
             if part.text or part.tokens or part.finish_reason or part.prompt_logprobs is not None:
                 yield part
             if part.finish_reason is not None:
