@@ -32,7 +32,9 @@ from seodang.release.versions import RunningService
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 LIMIT = {"margin": 0.01, "tolerance": 0.05}
-CANARY = {"share": 0.5, "look_seconds": 0.2, "scores": {"answered": LIMIT, "fast": None, "stopped": LIMIT}}
+UNUSED = ("fast", "valid", "liked", "labelled", "correct")
+SCORES = {"answered": LIMIT, "stopped": LIMIT, **dict.fromkeys(UNUSED)}
+CANARY = {"share": 0.5, "look_seconds": 0.2, "probes": {"per_minute": 0}, "scores": SCORES}
 MAXIMUM_SECONDS = 30
 
 

@@ -95,16 +95,25 @@ def test_tasks_with_labels_are_asked_unless_tasks_are_named(tmp_path):
 
 def test_items_of_a_conversation_are_left_out(tmp_path):
     write(tmp_path, *SENTIMENT, turns=[{"role": "user", "content": "?"}])
-    with pytest.raises(ReleaseError, match="no item with labels"):
-        read_probes(Paths(tmp_path), ProbeParams.model_validate(PARAMS))
+    assert read_probes(Paths(tmp_path), ProbeParams.model_validate(PARAMS)) == []
 
 
-def test_an_unknown_task_and_a_missing_file_say_what_to_do(tmp_path, monkeypatch):
-    with pytest.raises(ReleaseError, match="dvc pull"):
-        read_probes(Paths(tmp_path), ProbeParams.model_validate({**PARAMS, "file": None}))
+def test_without_a_validation_split_there_are_no_probes_and_a_warning(tmp_path, caplog):
+    assert read_probes(Paths(tmp_path), ProbeParams.model_validate({**PARAMS, "file": None})) == []
+    assert "dvc pull" in caplog.text
+    assert ProbeTally([]).build_comparisons(SCORES) == []
+
+
+@pytest.mark.parametrize("changed", [{"file": "none.jsonl"}, {"file": None, "tasks": ["topic"]}])
+def test_a_named_file_or_task_must_be_there(tmp_path, changed):
+    with pytest.raises(ReleaseError, match=r"correct canary\.probes"):
+        read_probes(Paths(tmp_path), ProbeParams.model_validate({**PARAMS, **changed}))
+
+
+def test_an_unknown_task_says_what_to_do_in_korean_too(tmp_path, monkeypatch):
     write(tmp_path, *SENTIMENT)
     monkeypatch.setenv("SEODANG_LANG", "ko")
-    with pytest.raises(ReleaseError, match="topic 과제가 없"):
+    with pytest.raises(ReleaseError, match="topic 문항이 없"):
         read_probes(Paths(tmp_path), ProbeParams.model_validate({**PARAMS, "tasks": ["topic"]}))
 
 

@@ -86,6 +86,13 @@ def test_a_rating_reaches_the_server_that_knows_its_answer(run_router, tmp_path)
         assert router.count_responses() == before
 
 
+def test_ratings_follow_a_server_to_another_port(run_router, tmp_path):
+    with serve(b"", 404) as old, serve(b"new") as new, run_router(tmp_path, old, old) as (router, url):
+        assert ask(f"{url}/feedback", b"{}") == 404
+        router.set_port("candidate", new)
+        assert {ask(f"{url}/feedback", b"{}") for _ in range(4)} == {b"new"}
+
+
 def test_a_rating_that_no_server_knows_is_refused(run_router, tmp_path):
     with serve(b"", 404) as old, serve(b"", 404) as new, run_router(tmp_path, old, new) as (_router, url):
         assert {ask(f"{url}/feedback", b"{}") for _ in range(4)} == {404}

@@ -152,10 +152,10 @@ def _compare_probes(
     """Ask both versions probes until the context ends; yields the function that compares the answers so far."""
     from seodang.release.probes import Probe, ProbeTally, read_probes, send_probes
 
-    if not params.probes.per_minute:
+    tally = ProbeTally(read_probes(paths, params.probes) if params.probes.per_minute else [])
+    if not tally.probes:
         yield list
         return
-    tally = ProbeTally(read_probes(paths, params.probes))
 
     def ask(role: Role, probe: Probe) -> str | None:
         return services[role].ask_probe(probe.instruction, probe.input)

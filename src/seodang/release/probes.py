@@ -6,6 +6,7 @@ drawn at random each time. So the pairs of a task are independent, and the null 
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 from collections import defaultdict
@@ -28,6 +29,7 @@ from seodang.ingest.readers.strict import read_rows_strict
 from seodang.paths import Paths
 from seodang.release.router import Role
 
+logger = logging.getLogger(__name__)
 LABELLED: Final = "labelled"
 """Answers that are one of the labels, of all tasks with labels."""
 CORRECT: Final = "correct"
@@ -54,42 +56,37 @@ Ask = Callable[[Role, Probe], str | None]
 def read_probes(paths: Paths, params: ProbeParams) -> list[Probe]:
     """Return the items of the parameters; without names of tasks, those of all tasks with labels.
 
+    Without a file in the parameters there may be none: a service may run where the validation split is not. The log
+    says so.
+
     Args:
         paths: Of the project.
         params: File and tasks.
 
     Raises:
-        ReleaseError: If the file is missing, a row lacks a field, or a task has no item.
+        ReleaseError: If the named file is missing, a row lacks a field, or a task has no item.
         SourceError: If the file cannot be read.
     """
     file = paths.get_split_path("validation") if params.file is None else paths.root / params.file
     if not file.is_file():
-        raise ReleaseError(
-            _(
-                "{file} has the probes of a canary and is missing; fetch it (dvc pull), name another one in"
-                " canary.probes.file, or set canary.probes.per_minute: 0",
-                file=file,
-            )
-        )
+        problem = _("the file of the probes of a canary is missing: {file}", file=file)
+        if params.file is not None or params.tasks is not None:
+            raise ReleaseError(_("{problem}; correct canary.probes in params.yaml", problem=problem))
+        logger.warning(_("{problem}; labels and correct answers are not compared (dvc pull)", problem=problem))
+        return []
     rows = (_read_probe(row, file, number) for number, row in enumerate(read_rows_strict(file, str(file)), start=1))
     probes = [probe for probe in rows if probe is not None]
     if params.tasks is None:
-        return _require(
-            [probe for probe in probes if probe.choices], _("{file} has no item with labels (choices)", file=file)
-        )
-    for task in params.tasks:
-        _require(
-            [probe for probe in probes if probe.task == task], _("{file} has no task {task}", file=file, task=task)
+        return [probe for probe in probes if probe.choices]
+    if missing := sorted(set(params.tasks) - {probe.task for probe in probes}):
+        raise ReleaseError(
+            _(
+                "{file} has no item of {tasks}; correct canary.probes.tasks in params.yaml",
+                file=file,
+                tasks=", ".join(missing),
+            )
         )
     return [probe for probe in probes if probe.task in params.tasks]
-
-
-def _require(probes: list[Probe], problem: str) -> list[Probe]:
-    if not probes:
-        raise ReleaseError(
-            _("{problem}; correct canary.probes.tasks, or set canary.probes.per_minute: 0", problem=problem)
-        )
-    return probes
 
 
 def _read_probe(row: Mapping[str, Any], file: Path, number: int) -> Probe | None:

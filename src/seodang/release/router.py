@@ -25,6 +25,7 @@ _PROGRAM: Final = "haproxy"
 _CONFIG: Final = "haproxy.cfg"
 _SOCKET: Final = "haproxy.sock"
 _BACKEND: Final = "models"
+_RATINGS: Final = "ratings"
 _FULL_WEIGHT: Final = 256  # the largest one that HAProxy knows
 _REPLY_SECONDS: Final = 5.0
 
@@ -45,7 +46,7 @@ defaults
   option redispatch 1
 frontend service
   bind {address}:{port}
-  use_backend ratings if {{ path /feedback }}
+  use_backend {ratings} if {{ path /feedback }}
   default_backend {backend}
 backend {backend}
   balance random(1)
@@ -53,7 +54,7 @@ backend {backend}
   default-server check inter 1s fall 2 rise 1
   server reference 127.0.0.1:{reference} weight 256
   server candidate 127.0.0.1:{candidate} weight 0
-backend ratings
+backend {ratings}
   balance roundrobin
   option http-buffer-request
   retries 1
@@ -137,7 +138,8 @@ class Router:
         Raises:
             ReleaseError: If the router does not answer.
         """
-        self._send(f"set server {_BACKEND}/{role} addr 127.0.0.1 port {port}", has_reply=True)
+        for backend in (_BACKEND, _RATINGS):
+            self._send(f"set server {backend}/{role} addr 127.0.0.1 port {port}", has_reply=True)
 
     def is_running(self) -> bool:
         """Return whether the router answers."""
@@ -186,7 +188,13 @@ def write_config(folder: Path, *, address: str, port: int, reference: int, candi
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / _CONFIG
     text = _TEMPLATE.format(
-        socket=_SOCKET, address=address, port=port, reference=reference, candidate=candidate, backend=_BACKEND
+        socket=_SOCKET,
+        address=address,
+        port=port,
+        reference=reference,
+        candidate=candidate,
+        backend=_BACKEND,
+        ratings=_RATINGS,
     )
     write_atomically(file, [text])
     return file
