@@ -1,6 +1,6 @@
 """Simulate canaries: how often an equal one is rolled back, and after how many requests a worse one is.
 
-    python benchmarks/canary.py [--runs 1000] [--requests 5000] [--seed 1]
+    python benchmarks/canary.py [--runs 1000] [--worse-runs 300] [--requests 5000] [--seed 1]
 
 A request goes to the candidate with the probability of its share. All scores of `seodang canary watch` are compared:
 answered, fast, stopped; valid for 30 % of the requests; liked for 10 %, up to 200 requests after the answer, and half
@@ -76,6 +76,8 @@ class Simulation:
     late_successes: Floats = field(init=False)
     pairs: dict[str, Floats] = field(init=False)
     """Lost, equal and gained pairs of a score, shape (3, runs)."""
+    fresh: tuple[str, ...] = ()
+    """Scores of the last probe, if it came with the last request."""
 
     def __post_init__(self) -> None:
         shape = (len(RATES), 2, self.runs)
@@ -85,6 +87,7 @@ class Simulation:
 
     def send_request(self, request: int) -> None:
         """Let one version of each run answer, and count what is due."""
+        self.fresh = ()
         rng, row = self.rng, np.arange(self.runs)
         version = (rng.random(self.runs) < self.scenario.share).astype(int)
         good = {name: rng.random(self.runs) < self._get_rate(name, version) for name in RATES}
@@ -110,7 +113,8 @@ class Simulation:
 
     def send_probe(self, task: str) -> None:
         """Let both versions of each run answer an item of a task."""
-        for name in ("labelled", task):
+        self.fresh = ("labelled", task)
+        for name in self.fresh:
             gained = CHANGED[name]
             lost = gained + DROP * (name == self.scenario.worse)
             drawn = self.rng.random(self.runs)
@@ -129,8 +133,8 @@ class Simulation:
         """
         margin = self.scenario.margin
         found = [
-            runs[compute_pair_log_evidence(PairCounts(*pairs[:, runs]).spare_one(), margin) >= _THRESHOLD]
-            for pairs in self.pairs.values()
+            runs[compute_pair_log_evidence(PairCounts(*self.pairs[name][:, runs]).spare_one(), margin) >= _THRESHOLD]
+            for name in self.fresh
         ]
         for score in range(len(RATES)):
             near = runs[self._bound_cheaply(score, runs) >= _THRESHOLD]
@@ -142,7 +146,7 @@ class Simulation:
             if len(near):
                 versions = self.get_observations(score, 0, near), spare_worst(self.get_observations(score, 1, near))
                 found.append(near[compute_log_evidence(*versions, margin) >= _THRESHOLD])
-        return np.unique(np.concatenate(found))
+        return np.unique(np.concatenate(found)) if found else runs[:0]
 
     def _estimate_mean(self, score: int, runs: Runs) -> Floats:
         """Return the mean of the reference if the candidate were worse by the margin."""
@@ -225,7 +229,8 @@ def list_scenarios() -> list[Scenario]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--runs", type=int, default=1000, help="of equal versions")
+    parser.add_argument("--worse-runs", type=int, default=300, help="of a worse candidate")
     parser.add_argument("--requests", type=int, default=5000, help="the last one that is looked at")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
@@ -233,7 +238,8 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|", flush=True)
     for scenario in list_scenarios():
         started = time.monotonic()
-        found, by_z, kept = simulate(scenario, options.runs, options.requests * scenario.times, options.seed)
+        runs = options.worse_runs if scenario.worse else options.runs
+        found, by_z, kept = simulate(scenario, runs, options.requests * scenario.times, options.seed)
         middle, late = np.quantile(found, [0.5, 0.95], method="inverted_cdf")
         cells = [
             scenario.name,
