@@ -18,6 +18,7 @@ import pytest
 from seodang.doctor import environment, machine, project, services
 from seodang.doctor.checks import run_checks
 from seodang.doctor.findings import Finding
+from seodang.paths import Paths
 
 Memory = namedtuple("Memory", "total available")
 
@@ -98,23 +99,28 @@ def test_a_disk_with_little_space_is_found(paths, monkeypatch, free, state):
 )
 def test_little_memory_is_found(monkeypatch, total, free, state):
     monkeypatch.setattr("psutil.virtual_memory", lambda: Memory(int(total), int(free)))
-    monkeypatch.setattr(machine, "_CGROUP_LIMITS", ())
+    monkeypatch.setattr(machine, "_CGROUPS", ())
     finding = only(machine.check_memory())
     assert finding.state == state
     assert ("seodang plan" in finding.command) is (state == "warning")
 
 
-def test_the_limit_of_a_container_counts(monkeypatch, tmp_path):
+@pytest.mark.parametrize(("used", "text"), [("500000000", "2.6 of 3.0 GB"), ("2900000000", "0.2 of 3.0 GB")])
+def test_the_limit_of_a_container_and_its_use_count(monkeypatch, tmp_path, used, text):
     (tmp_path / "memory.max").write_text("3000000000\n")
+    (tmp_path / "memory.current").write_text(f"{used}\n")
+    (tmp_path / "memory.stat").write_text("anon 1\ninactive_file 100000000\n")
     monkeypatch.setattr("psutil.virtual_memory", lambda: Memory(int(64e9), int(60e9)))
-    monkeypatch.setattr(machine, "_CGROUP_LIMITS", (tmp_path / "memory.max",))
-    assert "of 3.0 GB" in only(machine.check_memory()).text
+    monkeypatch.setattr(machine, "_CGROUPS", ((tmp_path, *machine._CGROUPS[0][1:]),))
+    assert text in only(machine.check_memory()).text
 
 
 def test_a_gpu_that_torch_cannot_use_is_found(paths, monkeypatch):
     monkeypatch.setattr(machine, "_list_cards", lambda: ["NVIDIA L4, 23034 MiB"])
     monkeypatch.setattr(machine, "_get_torch_version", lambda: "2.13.0+cpu")
-    assert "pip install" in only(machine.check_gpu(paths)).command
+    command = only(machine.check_gpu(paths)).command
+    assert [part.split()[-1] for part in command.split(" && ")] == ["torch==2.13.0"] * 2
+    assert "--no-deps" not in command.split(" && ")[1]  # it installs the CUDA libraries
     monkeypatch.setattr(machine, "_get_torch_version", lambda: "2.13.0")
     assert only(machine.check_gpu(paths)) == Finding("GPU", "ok", "NVIDIA L4, 23034 MiB")
 
@@ -136,6 +142,38 @@ def test_git_without_an_author_is_found(paths):
     for key in ("user.name", "user.email"):
         subprocess.run(["git", "config", "--unset", key], cwd=paths.root, check=True)
     assert "git config user.name" in only(project.check_git(paths)).command
+
+
+@pytest.mark.parametrize("has_repository", [False, True])
+@pytest.mark.parametrize("has_author", [False, True])
+def test_the_command_for_git_makes_the_first_commit(tmp_path, monkeypatch, has_repository, has_author):
+    settings = tmp_path / "gitconfig"
+    settings.write_text("[user]\nname = test\nemail = test@localhost\n" if has_author else "")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    root = tmp_path / "new project"
+    root.mkdir()
+    (root / "file").write_text("x")
+    if has_repository:
+        subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+    finding = only(project.check_git(Paths(root)))
+    assert finding.state == "warning"
+    subprocess.run(["bash", "-c", finding.command], cwd=root, check=True, capture_output=True)
+    assert only(project.check_git(Paths(root))).state == "ok"
+
+
+def test_the_command_for_the_environment_works_in_a_folder_with_a_blank(tmp_path, monkeypatch):
+    scripts = tmp_path / "my project" / "bin"
+    scripts.mkdir(parents=True)
+    for name in ("python", "dvc", "bentoml", "seodang"):
+        (scripts / name).touch()
+    (scripts / "activate").write_text("echo activated\n")
+    monkeypatch.setattr(environment.sys, "executable", str(scripts / "python"))
+    monkeypatch.setattr(environment.shutil, "which", lambda _name: None)
+    command = only(environment.check_python()).command
+    done = subprocess.run(["bash", "-c", command], check=True, capture_output=True, text=True)
+    assert done.stdout == "activated\n"
 
 
 def test_what_stops_a_run_is_an_error(paths):

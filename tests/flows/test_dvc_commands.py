@@ -67,9 +67,7 @@ def test_commands_share_a_process_that_ends_with_the_run(project):
 def test_a_killed_process_ends_its_command_and_the_next_one_starts_another(project):
     process = DvcProcess(project, ())
     assert run(process, "repro", "--single-item", "two")[0] == 137  # the fork that runs DVC is the parent of the shell
-    (guard,) = [
-        child for child in list_children() if "dvc_server.py" in " ".join(child.cmdline()) and child.children()
-    ]
+    (guard,) = [child for child in list_children() if "dvc_server.py" in " ".join(child.cmdline()) and child.children()]
     os.kill(guard.children()[0].pid, signal.SIGKILL)
     guard.wait()
     assert run(process, "--version")[0] == 0

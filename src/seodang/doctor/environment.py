@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import sys
 import tempfile
@@ -36,7 +37,7 @@ def check_python() -> Iterator[Finding]:
         yield Finding(_("Python"), "error", text, "make setup")
     elif shutil.which("dvc") is None:
         text = _("{found}; {folder} is not on PATH, so `dvc` alone is not found", found=found, folder=scripts)
-        yield Finding(_("Python"), "warning", text, f". {scripts}/activate")
+        yield Finding(_("Python"), "warning", text, f". {shlex.quote(str(scripts / 'activate'))}")
     else:
         yield Finding(_("Python"), "ok", _("{found} in {folder}", found=found, folder=scripts))
 

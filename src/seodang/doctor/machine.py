@@ -25,7 +25,14 @@ _USUAL_DISK: Final = 5e9  # bytes of a default run with its environment (README.
 _LEAST_DISK: Final = 1e9  # bytes; below, a default run fails
 _USUAL_MEMORY: Final = 8e9  # bytes (README.md)
 _LEAST_MEMORY: Final = 2e9  # bytes; the stages of a default run need 1 GB each
-_CGROUP_LIMITS: Final = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+_CGROUPS: Final = (
+    (Path("/sys/fs/cgroup"), "memory.max", "memory.current", "inactive_file"),
+    (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
+"""Folder, files of limit and use, and the line of memory.stat with the cached files that the kernel gives up.
+
+The first entry is cgroups version 2, the other one version 1.
+"""
 _QUERY: Final = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
 
 
@@ -57,8 +64,9 @@ def check_memory() -> Iterator[Finding]:
     import psutil
 
     memory = psutil.virtual_memory()
-    total = min([memory.total, *_iter_container_limits()])
-    free = min(memory.available, total)
+    containers = list(_iter_containers())
+    total = min([memory.total, *(limit for limit, _free in containers)])
+    free = min([memory.available, *(free for _limit, free in containers)])
     text = _("{free:.1f} of {total:.1f} GB free", free=free / _GIGABYTE, total=total / _GIGABYTE)
     if free < _LEAST_MEMORY:
         text += "; " + _("a stage may be killed")
@@ -70,10 +78,14 @@ def check_memory() -> Iterator[Finding]:
         yield Finding(_("memory"), "ok", text)
 
 
-def _iter_container_limits() -> Iterator[int]:
-    for file in _CGROUP_LIMITS:
+def _iter_containers() -> Iterator[tuple[int, int]]:
+    """Yield the limit of the container's memory and what is free of it, in bytes."""
+    for folder, limit_file, use_file, cached in _CGROUPS:
         try:
-            yield int(file.read_text("ascii"))
+            limit = int((folder / limit_file).read_text("ascii"))
+            used = int((folder / use_file).read_text("ascii"))
+            lines = dict(line.split(" ", 1) for line in (folder / "memory.stat").read_text("ascii").splitlines())
+            yield limit, max(limit - used + int(lines.get(cached, 0)), 0)
         except (OSError, ValueError):  # none, or "max"
             continue
 
@@ -84,7 +96,11 @@ def check_gpu(paths: Paths) -> Iterator[Finding]:
     torch = _get_torch_version()
     if cards and torch.endswith("+cpu"):
         text = _("{cards}, but torch {torch} is built for the CPU only", cards=", ".join(cards), torch=torch)
-        yield Finding(_("GPU"), "warning", text, "python -m pip install --force-reinstall --no-deps torch==2.13.0")
+        wanted = f"torch=={torch.partition('+')[0]}"
+        # the second command adds the CUDA libraries; without the first one, pip is content with the build for the CPU
+        install = "python -m pip install"
+        command = f"{install} --force-reinstall --no-deps {wanted} && {install} {wanted}"
+        yield Finding(_("GPU"), "warning", text, command)
     elif cards:
         yield Finding(_("GPU"), "ok", ", ".join(cards))
     elif _get_device(paths) == "cuda":

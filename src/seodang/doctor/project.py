@@ -39,20 +39,29 @@ def check_params(paths: Paths) -> Iterator[Finding]:
 
 def check_git(paths: Paths) -> Iterator[Finding]:
     """Check the repository, and that git knows who commits: a promotion is a commit."""
-    try:
-        commit = run_git(paths.root, "rev-parse", "--short", "HEAD")
-    except RegistryError:  # `check_workspace` says what to do where a run needs it
-        yield Finding("git", "warning", _("no commit yet; the registry needs one"), "git add . && git commit -m start")
-        return
-    try:
-        author = run_git(paths.root, "config", "user.email")
-    except RegistryError:
+    commit = _ask_git(paths.root, "rev-parse", "--short", "HEAD")
+    author = _ask_git(paths.root, "config", "user.email")
+    commands = [] if author else ['git config user.name "NAME"', 'git config user.email "ADDRESS"']
+    if commit is None:  # `check_workspace` says what to do where a run needs it
+        if _ask_git(paths.root, "rev-parse", "--git-dir") is None:
+            commands.insert(0, "git init")
+        commands += ["git add .", "git commit -m start"]
+        yield Finding("git", "warning", _("no commit yet; the registry needs one"), " && ".join(commands))
+    elif author is None:
         text = _(
             "commit {commit}; git does not know who you are, and `seodang registry promote` commits", commit=commit
         )
-        yield Finding("git", "warning", text, 'git config user.name "NAME" && git config user.email "ADDRESS"')
-        return
-    yield Finding("git", "ok", _("commit {commit}, author {author}", commit=commit, author=author))
+        yield Finding("git", "warning", text, " && ".join(commands))
+    else:
+        yield Finding("git", "ok", _("commit {commit}, author {author}", commit=commit, author=author))
+
+
+def _ask_git(root: Path, *arguments: str) -> str | None:
+    """Return what git answers; None if it refuses."""
+    try:
+        return run_git(root, *arguments)
+    except RegistryError:
+        return None
 
 
 def check_workspace(paths: Paths) -> Iterator[Finding]:

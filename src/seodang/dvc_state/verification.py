@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,7 @@ def verify_inputs(stage: str, paths: Paths, cache: Path) -> None:
                     " {object} && dvc repro --force --single-item {stage}",
                     file=name,
                     stage=stored.stage,
-                    object=_get_object(cache, stored.md5),
+                    object=shlex.quote(str(_get_object(cache, stored.md5))),
                 )
             )
         verified[name] = state

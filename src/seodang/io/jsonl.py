@@ -108,9 +108,28 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _format_read_error(path: Path, error: Exception) -> str:
+    if not _is_artifact(path):
+        return _("{path} cannot be read ({reason})", path=path, reason=error)
     return _(
         "{path} cannot be read ({reason}); run: dvc repro {stage}", path=path, reason=error, stage=path.parent.name
     )
+
+
+def _format_line_error(path: Path, line: int, error: Exception) -> str:
+    if not _is_artifact(path):
+        return _("{path}, line {line}: {reason}; restore the file, or delete it", path=path, line=line, reason=error)
+    return _(
+        "{path}, line {line}: {reason}; run: dvc repro --force {stage}",
+        path=path,
+        line=line,
+        reason=error,
+        stage=path.parent.name,
+    )
+
+
+def _is_artifact(path: Path) -> bool:
+    """Return whether a stage wrote a file: only then its folder has the name of a stage."""
+    return path.parent.parent.name == "artifacts"
 
 
 def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
@@ -141,15 +160,7 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
         try:
             row = json.loads(line)
         except ValueError as error:
-            raise ArtifactError(
-                _(
-                    "{path}, line {line}: {reason}; run: dvc repro --force {stage}",
-                    path=path,
-                    line=number,
-                    reason=error,
-                    stage=path.parent.name,
-                )
-            ) from error
+            raise ArtifactError(_format_line_error(path, number, error)) from error
         yield row
 
 
