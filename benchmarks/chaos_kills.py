@@ -27,25 +27,23 @@ class Kill:
     victim: Victim
 
 
-def draw_rounds(rng: random.Random, stages: Sequence[str], kills: int, per_round: int) -> list[list[Kill]]:
-    """Return rounds of kills, each in the order of the stages; no stage comes twice before all came once.
+def draw_kills(rng: random.Random, stages: Sequence[str], numbers: Sequence[int]) -> list[list[Kill]]:
+    """Return the kills of each round, in the order of the stages; no stage comes twice before all came once.
 
     Args:
         rng: Source of all draws.
         stages: Of the pipeline, in order.
-        kills: Number in all rounds.
-        per_round: Number in a round, at most that of the stages.
+        numbers: Of kills in each round, at most that of the stages.
     """
     rounds: list[list[Kill]] = []
     deck: list[str] = []
-    while kills > 0:
+    for number in numbers:
         drawn: list[str] = []
-        while len(drawn) < min(per_round, kills):
+        while len(drawn) < number:
             if all(stage in drawn for stage in deck):
                 deck += rng.sample(stages, len(stages))
             drawn.append(deck.pop(next(index for index, stage in enumerate(deck) if stage not in drawn)))
         rounds.append([_draw_kill(rng, stage) for stage in sorted(drawn, key=stages.index)])
-        kills -= len(drawn)
     return rounds
 
 

@@ -42,9 +42,19 @@ class Command:
 COMMANDS: Final = (
     Command("seodang run", (sys.executable, "-m", "seodang", "run")),
     Command("flow", (sys.executable, "-c", _FLOW), is_flow=True),
-    Command("seodang run", (sys.executable, "-m", "seodang", "run")),
     Command("dvc repro", (str(Path(sys.executable).parent / "dvc"), "repro"), may_repair=True),
 )
+
+
+def plan_rounds(kills: int) -> list[tuple[Command, int]]:
+    """Return the rounds: a command and a number of kills, at most one for each stage."""
+    rounds: list[tuple[Command, int]] = []
+    while kills > 0:
+        for command, share in zip(COMMANDS, (len(STAGES), 5, 4), strict=True):
+            if number := min(share, kills):
+                rounds.append((command, number))
+                kills -= number
+    return rounds
 
 
 @dataclass(frozen=True, slots=True)

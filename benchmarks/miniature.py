@@ -138,12 +138,12 @@ def serve_prefect(home: Path) -> Iterator[dict[str, str]]:
     """Run a Prefect server for the duration of the block; yield the variables that its clients need.
 
     Args:
-        home: New folder for the database and the log.
+        home: Folder for the database and the log.
 
     Raises:
         RuntimeError: If the server does not start.
     """
-    home.mkdir()
+    home.mkdir(exist_ok=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
