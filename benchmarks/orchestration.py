@@ -31,6 +31,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "dvc repro": (str(BIN / "dvc"), "repro"),
     "flow": (sys.executable, "-c", _FLOW),
 }
+_NOT_COPIED: Final = shutil.ignore_patterns(".venv", ".*_cache", "__pycache__")
 _STATES: Final = ("unchanged", "cached", "new")
 
 
@@ -47,14 +48,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=5, help="of runs, for each state")
     parser.add_argument("--state", choices=_STATES, nargs="+", default=["unchanged", "cached"])
-    parser.add_argument("--project", type=Path, help="repository with a committed project")
+    parser.add_argument("--project", type=Path, help="repository with a committed project, and what it has run")
     options = parser.parse_args()
     print("| state | pairs | dvc repro s | flow s | more s | dvc repro CPU s | flow CPU s | more CPU s |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory(prefix="orchestration-") as folder:
         project = Path(folder, "project")
         if options.project:
-            subprocess.run(["git", "clone", "-q", str(options.project.resolve()), str(project)], check=True)
+            shutil.copytree(options.project, project, symlinks=True, ignore=_NOT_COPIED)
         else:
             make_miniature(project)
         with serve_prefect(Path(folder, "prefect")) as prefect:
