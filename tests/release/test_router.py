@@ -1,6 +1,7 @@
 """HAProxy between two small servers. Run: pytest tests/release/test_router.py (apt-get install haproxy)"""
 
 import threading
+import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
@@ -10,14 +11,18 @@ import pytest
 
 from seodang.errors import ReleaseError
 from seodang.release.router import Router, find_program, write_config
+from seodang.release.traffic import get_live_port, give_all_to, place_candidate
 
 
 @contextmanager
-def serve(name, status=200):
-    """Answer each request with a name and a status; probes always succeed."""
+def serve(name, status=200, probes=None):
+    """Answer each request with a name and a status; probes always succeed, and slowly if they are counted."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
+            if self.path == "/readyz" and probes is not None:
+                time.sleep(1.5)
+                probes.release()
             self.send_response(200 if self.path == "/readyz" else status)
             self.send_header("Content-Length", str(len(name)))
             self.end_headers()
@@ -102,6 +107,30 @@ def test_no_request_fails_when_the_candidate_is_not_there(run_router, tmp_path, 
     with serve(b"old") as old, run_router(tmp_path, old, find_free_port()) as (router, url):
         router.set_share(0.5)
         assert {ask(url) for _ in range(40)} == {b"old"}
+
+
+def test_a_busy_server_whose_probes_take_longer_than_their_interval_still_answers(run_router, tmp_path):
+    probes = threading.Semaphore(0)
+    with serve(b"old", probes=probes) as old, run_router(tmp_path, old, old) as (_router, url):
+        for _probe in range(6):  # three of each server; two that fail would take it out of service
+            assert probes.acquire(timeout=60)
+        assert ask(url) == b"old"
+
+
+def test_a_server_moves_to_another_port_without_a_failed_request(run_router, tmp_path):
+    with serve(b"old") as old, serve(b"new") as new, run_router(tmp_path, old, old) as (router, url):
+        place_candidate(router, old, new)
+        assert router.read_ports() == {"reference": old, "candidate": new}
+        assert {ask(url) for _ in range(20)} == {b"old"}
+        give_all_to(router, new)
+        assert {ask(url) for _ in range(20)} == {b"new"}
+        assert get_live_port(router) == new
+        with serve(b"newest") as newest:
+            place_candidate(router, new, newest)
+            assert router.read_ports() == {"reference": new, "candidate": newest}
+            assert {ask(url) for _ in range(20)} == {b"new"}
+            give_all_to(router, newest)
+            assert {ask(url) for _ in range(20)} == {b"newest"}
 
 
 def test_a_router_that_does_not_run_is_an_error_in_korean_too(tmp_path, monkeypatch):

@@ -1,9 +1,12 @@
 """A service that a release starts, and its smoke test, with a service without a model."""
 
 import socket
+import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from seodang.config import ReleaseParams
@@ -51,6 +54,25 @@ def test_a_service_is_found_by_port_and_tag_until_it_is_stopped(start, tmp_path)
     check_version(RunningService(port), TAG)
     stop_service(paths, service, 10)
     assert list_services(paths) == []
+
+
+def test_a_service_whose_release_still_runs_is_stopped_at_once(start, tmp_path):
+    """It becomes a zombie of this process, which another process would wait for in vain."""
+    paths = Paths(tmp_path)
+    start("")
+    (service,) = list_services(paths)
+    began = time.monotonic()
+    code = f"""if True:
+        from pathlib import Path
+        from seodang.paths import Paths
+        from seodang.release.services import list_services, stop_service
+        paths = Paths(Path({str(tmp_path)!r}))
+        for service in list_services(paths):
+            stop_service(paths, service, 300)
+    """
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
+    assert psutil.Process(service.leader).status() == psutil.STATUS_ZOMBIE
+    assert time.monotonic() - began < 300
 
 
 def test_a_service_that_ends_at_its_start_is_unfit_with_the_end_of_its_log(start):

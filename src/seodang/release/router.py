@@ -30,8 +30,9 @@ _FULL_WEIGHT: Final = 256  # the largest one that HAProxy knows
 _REPLY_SECONDS: Final = 5.0
 
 # `random(1)` draws a server for each request anew, with nothing but the weights: the random assignment that the
-# comparison of the servers relies on. Timeouts are those of the service, for long answers. A rating belongs to the
-# server that gave the answer: the other one does not know its id (404), and changes nothing.
+# comparison of the servers relies on. Timeouts are those of the service, for long answers. A dead process is found by
+# its refused connection; a busy one may take seconds for its check, and still answers. A rating belongs to the server
+# that gave the answer: the other one does not know its id (404), and changes nothing.
 _TEMPLATE: Final = """\
 global
   stats socket unix@{socket} mode 600 level admin
@@ -39,6 +40,7 @@ global
 defaults
   mode http
   timeout connect 5s
+  timeout check 10s
   timeout client 600s
   timeout server 600s
   retries 3

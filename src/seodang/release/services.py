@@ -209,11 +209,21 @@ def stop_processes(processes: Sequence[Any], seconds: float) -> None:
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.send_signal(signal.SIGTERM)
-    _gone, alive = psutil.wait_procs(processes, seconds)
-    for process in alive:
+    for process in wait_for_end(processes, seconds):
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(alive, seconds)
+    wait_for_end(processes, seconds)
+
+
+def wait_for_end(processes: Sequence[Any], seconds: float) -> list[Any]:
+    """Wait until processes have ended, and return those that still run after a time.
+
+    One that has ended stays a zombie as long as the release that started it does not look.
+    """
+    deadline = time.monotonic() + seconds
+    while (alive := [each for each in processes if _is_alive(each.pid)]) and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+    return alive
 
 
 def _is_alive(pid: int) -> bool:

@@ -16,7 +16,7 @@ from seodang.errors import ReleaseError, SeodangError
 from seodang.i18n import _
 from seodang.paths import Paths
 from seodang.release.router import ROLES, Role, Router, find_program, write_config
-from seodang.release.services import check_free, iter_marked, list_services, stop_processes, stop_service
+from seodang.release.services import check_free, iter_marked, list_services, stop_processes, stop_service, wait_for_end
 from seodang.release.versions import RunningService
 
 _HOST: Final = "127.0.0.1"
@@ -66,7 +66,7 @@ def stop_all(paths: Paths, seconds: float) -> list[int]:
     for process, _port in routers:  # SIGUSR1: no new connection, and an end after the last request
         with suppress(psutil.NoSuchProcess):
             process.send_signal(signal.SIGUSR1)
-    psutil.wait_procs([process for process, _port in routers], seconds)
+    wait_for_end([process for process, _port in routers], seconds)
     stop_processes([process for process, _port in routers], seconds)
     for service in services:
         stop_service(paths, service, seconds)
