@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from prefect import flow, get_run_logger, pause_flow_run
+from prefect import get_run_logger, pause_flow_run
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.exceptions import FlowPauseTimeout
@@ -17,8 +17,7 @@ from prefect.input import RunInput
 from prefect.runtime import flow_run
 from prefect.states import Completed, Running
 
-from flows.notifications import notify
-from flows.pipeline import find_project
+from flows.pipeline import find_project, pipeline_flow
 from flows.service_commands import print_plan, run_seodang
 from seodang.i18n import _
 from seodang.orchestration.release_parameters import ReleaseParameters
@@ -36,14 +35,7 @@ class Approval(RunInput):
     reason: str = ""
 
 
-@flow(
-    name="release",
-    persist_result=False,
-    on_completion=[notify],
-    on_failure=[notify],
-    on_crashed=[notify],
-    on_cancellation=[notify],
-)
+@pipeline_flow
 def release(run: ReleaseParameters = _DEFAULTS, project: str | None = None) -> str | State[Any]:
     """Promote, build, start or restart the service, test it, and compare its version with the registry.
 

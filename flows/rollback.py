@@ -4,26 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from flows.notifications import notify
-from flows.pipeline import find_project
+from flows.pipeline import find_project, pipeline_flow
 from flows.service_commands import print_plan, run_seodang
 from seodang.orchestration.release_parameters import RollbackParameters
 
 _DEFAULTS = RollbackParameters()
 
 
-@flow(
-    name="rollback",
-    persist_result=False,
-    on_completion=[notify],
-    on_failure=[notify],
-    on_crashed=[notify],
-    on_cancellation=[notify],
-)
+@pipeline_flow
 def rollback(run: RollbackParameters = _DEFAULTS, project: str | None = None) -> str | State[Any]:
     """Go back in the registry and in the running service, and ask the service for its version.
 
