@@ -1,10 +1,11 @@
 """The command line. `seodang --help` lists the commands; each is a module of this package.
 
 Exit codes: 0 done; 1 (check) rows were rejected; 2 the input or the set-up cannot be used; 3 not promoted (run, gate,
-registry promote) or not equal (export); 4 (gate) inconclusive; 70 an error of seodang itself (EX_SOFTWARE of
-sysexits.h); 73 the disk is full (EX_CANTCREAT); 74 done, but the output could not be written (EX_IOERR); 75 try again:
-a source or service on the network did not answer, or a process of several that train was killed (EX_TEMPFAIL); 129 hung
-up; 130 interrupted; 141 the reader of the output is gone; 143 terminated.
+registry promote, release), rolled back (release, canary) or not equal (export); 4 inconclusive (gate) or undecided
+(release, canary); 70 an error of seodang itself (EX_SOFTWARE of sysexits.h); 73 the disk is full (EX_CANTCREAT); 74 done,
+but the output could not be written (EX_IOERR); 75 try again: a source or service on the network did not answer, or a
+process of several that train was killed (EX_TEMPFAIL); 129 hung up; 130 interrupted; 141 the reader of the output is
+gone; 143 terminated.
 """
 
 from __future__ import annotations
@@ -180,8 +181,9 @@ def create_app() -> typer.Typer:
         ),
         epilog=_(
             "Exit codes: 0 done, 1 rows quarantined (check), 2 input or set-up cannot be used, 3 not promoted "
-            "(run, gate, registry) or not equal (export), 4 inconclusive (gate), 70 an error of seodang itself, "
-            "73 the disk is full, 74 output lost, 75 try again."
+            "(run, gate, registry, release), rolled back (release, canary) or not equal (export), 4 inconclusive "
+            "(gate) or undecided (release, canary), 70 an error of seodang itself, 73 the disk is full, 74 output "
+            "lost, 75 try again."
         ),
         add_completion=False,
         pretty_exceptions_enable=False,
