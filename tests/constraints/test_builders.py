@@ -1,4 +1,4 @@
-"""Each builder of a constraint, and its wordings in both languages."""
+"""Each builder of a constraint, and its phrasings in both languages."""
 
 import json
 import random
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from seodang.constraints.build import iter_requests, load_wordings
+from seodang.constraints.build import iter_requests, load_phrasings
 from seodang.constraints.draft import Draft, list_words, split_points
 from seodang.constraints.measures import CONTENTS, LENGTHS
 from seodang.constraints.shapes import CASES, ENDS, FRAMES, MARKS, PARTS
@@ -50,25 +50,25 @@ def test_the_answer_of_a_builder_follows_its_instruction(builder, language):
 
 
 @pytest.mark.parametrize("builder", BUILDERS, ids=lambda builder: builder.__name__)
-def test_wordings_name_the_values_of_their_builder_alone(builder):
+def test_phrasings_name_the_values_of_their_builder_alone(builder):
     for language in ("ko", "en"):
         for constraint in build_all(builder, language):
-            wordings = load_wordings()[constraint.wording or constraint.id]
-            for text in (*wordings["ko"], *wordings["en"]):
+            phrasings = load_phrasings()[constraint.phrasing or constraint.id]
+            for text in (*phrasings["ko"], *phrasings["en"]):
                 assert "{" not in text.format_map(constraint.values).replace("{mark}", "")
 
 
-def test_every_wording_belongs_to_a_constraint():
+def test_every_phrasing_belongs_to_a_constraint():
     keys = {
-        constraint.wording or constraint.id
+        constraint.phrasing or constraint.id
         for builder in BUILDERS
         for language in ("ko", "en")
         for constraint in build_all(builder, language)
     }
-    assert keys == load_wordings().keys()
+    assert keys == load_phrasings().keys()
 
 
-def test_no_wording_is_that_of_an_evaluation_prompt():
+def test_no_phrasing_is_that_of_an_evaluation_prompt():
     lines = Path("tasks/data/ifeval_ko.jsonl").read_text(encoding="utf-8").splitlines()
     prompts = [json.loads(line)["prompt"] for line in lines]
     parts = [part.strip(" .,:;'\"") for text in iter_requests() for part in re.split(r"\{\w+\}", text)]

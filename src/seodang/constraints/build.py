@@ -48,11 +48,11 @@ class ConstrainedRecord:
 
 
 @functools.cache
-def load_wordings() -> dict[str, dict[Language, list[str]]]:
-    """Return the wordings of each constraint by language."""
-    text = files("seodang.constraints").joinpath("wordings.yaml").read_text(encoding="utf-8")
-    wordings: dict[str, dict[Language, list[str]]] = yaml.safe_load(text)
-    return wordings
+def load_phrasings() -> dict[str, dict[Language, list[str]]]:
+    """Return the phrasings of each constraint by language."""
+    text = files("seodang.constraints").joinpath("phrasings.yaml").read_text(encoding="utf-8")
+    phrasings: dict[str, dict[Language, list[str]]] = yaml.safe_load(text)
+    return phrasings
 
 
 def add_constraints(
@@ -64,7 +64,7 @@ def add_constraints(
         instruction: Of the record.
         input: Of the record.
         output: Its answer.
-        language: Of the answer; the wordings have the language of the instruction.
+        language: Of the answer; the phrasings have the language of the instruction.
         other_words: Words of other answers, of which some may be forbidden.
         seed: With the instruction, it decides about everything that is random.
     """
@@ -105,14 +105,14 @@ def _choose_builders(builders: Mapping[Builder, float], number: int, rng: random
 def _build_record(
     draft: Draft, input: str, answer: str, constraints: Sequence[Constraint], rng: random.Random
 ) -> ConstrainedRecord | None:
-    """Return the record; None unless there is a wording for each constraint and the answer meets them all."""
+    """Return the record; None unless there is a phrasing for each constraint and the answer meets them all."""
     language: Language = "ko" if any("가" <= letter <= "힣" for letter in draft.instruction) else "en"
-    wordings = [load_wordings()[constraint.wording or constraint.id][language] for constraint in constraints]
+    phrasings = [load_phrasings()[constraint.phrasing or constraint.id][language] for constraint in constraints]
     ids = tuple(constraint.id for constraint in constraints)
     arguments = tuple(constraint.arguments for constraint in constraints)
-    if not all(wordings) or not all(check_instructions(ids, arguments, answer).strict):
+    if not all(phrasings) or not all(check_instructions(ids, arguments, answer).strict):
         return None
-    requests = [rng.choice(texts).format_map(it.values) for texts, it in zip(wordings, constraints, strict=True)]
+    requests = [rng.choice(texts).format_map(it.values) for texts, it in zip(phrasings, constraints, strict=True)]
     rng.shuffle(requests)
     is_repeated = any(id == "combination:repeat_prompt" for id in ids)
     if rng.random() < _FRONT_SHARE and not is_repeated:
@@ -124,7 +124,7 @@ def _build_record(
 
 
 def iter_requests() -> Iterator[str]:
-    """Yield all wordings, as they stand in the file."""
-    for by_language in load_wordings().values():
+    """Yield all phrasings, as they stand in the file."""
+    for by_language in load_phrasings().values():
         for texts in by_language.values():
             yield from texts

@@ -36,9 +36,9 @@ class Constraint:
 
     id: str  # of a rule of seodang.evaluation.ifeval
     arguments: Mapping[str, Any]  # of the rule
-    values: Mapping[str, object]  # for the wording
+    values: Mapping[str, object]  # for the phrasing
     answer: str  # that meets the constraint; the draft's own where it already does
-    wording: str = ""  # key of the wordings; "": the id
+    phrasing: str = ""  # key of the phrasings; "": the id
 
 
 Builder = Callable[[Draft, random.Random], Constraint | None]

@@ -28,7 +28,7 @@ def _build_count(
         count: Of the answer.
         names: Id of the rule, and the names of its arguments for the number and the relation.
         step: The number is a multiple of it.
-        others: Further arguments of the rule, which are also values of the wording.
+        others: Further arguments of the rule, which are also values of the phrasing.
     """
     id, number_name, relation_name = names
     below, above = count // step * step, (count // step + 1) * step
