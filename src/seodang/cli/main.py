@@ -2,10 +2,10 @@
 
 Exit codes: 0 done; 1 (check) rows were rejected; 2 the input or the set-up cannot be used; 3 not promoted (run, gate,
 registry promote, release), rolled back (release, canary) or not equal (export); 4 inconclusive (gate) or undecided
-(release, canary); 70 an error of seodang itself (EX_SOFTWARE of sysexits.h); 73 the disk is full (EX_CANTCREAT); 74 done,
-but the output could not be written (EX_IOERR); 75 try again: a source or service on the network did not answer, or a
-process of several that train was killed (EX_TEMPFAIL); 129 hung up; 130 interrupted; 141 the reader of the output is
-gone; 143 terminated.
+(release, canary); 70 an error of seodang itself (EX_SOFTWARE of sysexits.h); 73 the disk is full (EX_CANTCREAT); 74
+done, but the output could not be written (EX_IOERR); 75 try again: a source or service on the network did not answer,
+or a process of several that train was killed (EX_TEMPFAIL); 129 hung up; 130 interrupted; 141 the reader of the output
+is gone; 143 terminated.
 """
 
 from __future__ import annotations
