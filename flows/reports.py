@@ -23,7 +23,6 @@ _LAST_LINES: Final = 10
 _HEADINGS: Final = {
     "items": N_("items"),
     "name": N_("model"),
-    "shots": N_("few-shot examples"),
     "format": N_("prompt format"),
     "accuracy": N_("accuracy"),
     "exact_match": N_("exact match"),
@@ -96,7 +95,8 @@ def render_score_summary(report: Report) -> str:
         for row in report.get("variants") or []
         if row["name"].partition("/")[0] not in best or row["name"] in best.values()
     ]
-    return f"**{_('Scores')}**\n\n{_render_plain_table(rows)}"
+    shown = [{name: value for name, value in row.items() if name != "shots"} for row in rows]  # the name has them
+    return f"**{_('Scores')}**\n\n{_render_plain_table(shown)}"
 
 
 def render_verdict_report(verdict: Report) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from flows import reports
 from flows.escaping import escape_markdown, shorten_value
 from flows.reports import Report, format_value, render_table
-from seodang.gate.differences import read_score_difference
+from seodang.gate.differences import ScoreDifference, read_score_difference
 from seodang.i18n import _
 from seodang.reports.evaluation.comparison import Estimate
 from seodang.reports.evaluation.task_scores import TaskScore
@@ -54,49 +54,50 @@ def build_funnel_rows(manifest: Report, validation: Report, preparation: Report)
 
 
 def build_score_rows(scores: Iterable[TaskScore]) -> list[dict[str, Any]]:
-    """Return a row per task and language: scores of the base with its best prompt and of the candidate."""
+    """Return a row per task and language: scores of the base with its best prompt and of the candidate.
+
+    Prefect's page shows about 700 pixels of a table, so what matters comes first.
+    """
     return [
         {
             _("task"): score.task,
             _("language"): score.language,
-            _("metric"): score.metric,
-            _("items"): score.items,
-            _("best prompt of the base"): score.prompt or format_value(None),
             _("base"): format_value(score.base),
             _("tuned"): format_value(score.tuned),
-            _("difference"): format_value(score.difference and score.difference.value),
-            _("interval"): _format_interval(score.difference),
+            _("difference (interval)"): _format_estimate(score.difference),
+            _("items"): score.items,
+            _("metric"): score.metric,
+            _("best prompt of the base"): score.prompt or format_value(None),
         }
         for score in scores
     ]
 
 
-def _format_interval(difference: Estimate | None) -> str | int:
-    if difference is None or difference.low is None or difference.high is None:  # none or one item
-        return format_value(None)
-    return format_value([difference.low, difference.high])
+def _format_estimate(difference: Estimate | ScoreDifference | None) -> str:
+    if difference is None:
+        return str(format_value(None))
+    text = str(format_value(difference.value))
+    if difference.low is None or difference.high is None:  # a single item has none
+        return text
+    return f"{text} ({format_value([difference.low, difference.high])})"
 
 
 def build_comparison_rows(verdict: Report) -> list[dict[str, Any]]:
     """Return a row per rule with a comparison: scores, difference and its confidence interval."""
-    rows = []
-    for result in verdict.get("results") or []:
-        if result.keys() >= _COMPARED:
-            difference = read_score_difference(result)
-            rows.append(
-                {
-                    _("against"): format_value(result.get("against")),
-                    _("metric"): format_value(result.get("metric")),
-                    _("tasks"): format_value(result.get("tasks")),
-                    _("group"): format_value(result.get("group") or None),
-                    _("candidate score"): format_value(result["candidate"]),
-                    _("reference score"): format_value(result["reference"]),
-                    _("difference"): format_value(difference.value),
-                    _("interval"): format_value([difference.low, difference.high]),
-                    _("met"): format_value(result.get("passed")),
-                }
-            )
-    return rows
+    return [
+        {
+            _("metric"): format_value(result.get("metric")),
+            _("group"): format_value(result.get("group") or None),
+            _("against"): format_value(result.get("against")),
+            _("reference score"): format_value(result["reference"]),
+            _("candidate score"): format_value(result["candidate"]),
+            _("difference (interval)"): _format_estimate(read_score_difference(result)),
+            _("met"): format_value(result.get("passed")),
+            _("tasks"): format_value(result.get("tasks")),
+        }
+        for result in verdict.get("results") or []
+        if result.keys() >= _COMPARED
+    ]
 
 
 def render_page_commands(experiment: str | None) -> str:
