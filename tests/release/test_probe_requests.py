@@ -1,6 +1,7 @@
 """How a service's answer to a probe is read."""
 
 import json
+import socket
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -8,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from seodang.errors import ReleaseError
+from seodang.release import versions
 from seodang.release.versions import RunningService
 
 
@@ -51,6 +53,12 @@ def test_a_probe_is_marked_and_has_the_key():
 def test_a_failure_is_no_right_answer_and_a_busy_service_gives_none(status, content, answer):
     with serve(status, content) as (port, _requests):
         assert RunningService(port).ask_probe("감정은?", "") == answer
+
+
+def test_an_answer_that_does_not_come_in_time_is_no_right_answer(monkeypatch):
+    monkeypatch.setattr(versions, "_PROBE_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert RunningService(silent.getsockname()[1]).ask_probe("감정은?", "") == ""
 
 
 def test_a_service_that_is_gone_gives_none(find_free_port):

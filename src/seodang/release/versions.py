@@ -17,6 +17,7 @@ from seodang.registry.promotion import rollback
 
 _TIMEOUT: Final = 10.0  # seconds
 _ANSWER_TIMEOUT: Final = 300.0  # seconds; a cold model may take its time
+_PROBE_SECONDS: Final = 60.0
 _UNUSABLE: Final = frozenset({401, 403, 404})
 _BUSY: Final = frozenset({429, 503})
 
@@ -62,28 +63,39 @@ class RunningService:
             return None
         return None if adapter is None else str(adapter)
 
-    def post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
+    def post(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        headers: Mapping[str, str] | None = None,
+        seconds: float = _ANSWER_TIMEOUT,
+    ) -> tuple[int, Any]:
         """Return the status and the content of an answer; None for content that is no JSON.
 
         Args:
             path: Of the route.
             body: Of the request.
             headers: Beside that of the key.
+            seconds: For the answer.
 
         Raises:
-            ServiceUnreachable: If it does not answer; exit code 75.
+            ServiceUnreachable: If it does not answer, or not in time; exit code 75.
         """
         try:
             with requests.Session() as session:
                 session.trust_env = False
-                url = f"http://127.0.0.1:{self.port}{path}"
-                all_headers = self._build_headers() | dict(headers or {})
-                response = session.post(url, json=body, headers=all_headers, timeout=_ANSWER_TIMEOUT)
-                return response.status_code, response.json()
-        except ValueError:  # no JSON
-            return response.status_code, None
+                response = session.post(
+                    f"http://127.0.0.1:{self.port}{path}",
+                    json=body,
+                    headers=self._build_headers() | dict(headers or {}),
+                    timeout=seconds,
+                )
         except requests.RequestException as error:
             raise ServiceUnreachable(_("no service answers on port {port}", port=self.port)) from error
+        try:
+            return response.status_code, response.json()
+        except ValueError:  # no JSON
+            return response.status_code, None
 
     def read_metrics(self) -> str:
         """Return its metrics; "" if it does not answer, which the router counts."""
@@ -97,18 +109,17 @@ class RunningService:
         """Return the answer to a probe, which the service counts apart from the requests of users.
 
         Returns:
-            None if the service takes no request now, or does not answer in time; "" if it fails, which is no right
+            None if the service takes no request now; "" if it fails or does not answer in time, which is no right
             answer.
 
         Raises:
             ReleaseError: If it refuses the key, or has no such route.
         """
+        body, header = {"instruction": instruction, "input": input}, {"X-Seodang-Probe": "1"}
         try:
-            status, content = self.post(
-                "/generate", {"instruction": instruction, "input": input}, headers={"X-Seodang-Probe": "1"}
-            )
-        except ServiceUnreachable:
-            return None
+            status, content = self.post("/generate", body, header, _PROBE_SECONDS)
+        except ServiceUnreachable as error:
+            return "" if isinstance(error.__cause__, requests.ReadTimeout) else None
         if status in _BUSY:
             return None
         if status in _UNUSABLE:
