@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import uuid
+from functools import partial
 
 import pytest
 import yaml
@@ -134,7 +135,7 @@ def test_a_release_waits_for_an_answer_and_promotes_nothing_without_one(project,
             for answer in answers:
                 wait_for(lambda: process.poll() is not None or find_paused(prefect_server))
                 (run,) = find_paused(prefect_server)
-                prefect_server.api(f"/flow_runs/{run['id']}/resume", {"run_input": answer})
+                wait_for(partial(answer_run, prefect_server, run["id"], answer))  # the form comes after the state
                 wait_for(lambda: find_paused(prefect_server) == [])
             process.wait(PATIENCE)
         log.seek(0)
@@ -144,6 +145,11 @@ def test_a_release_waits_for_an_answer_and_promotes_nothing_without_one(project,
     assert approved["name"] == "Completed"
     assert refused == {"name": "NotApproved", "message": "refused: 아직; nothing was promoted"}
     assert unanswered == {"name": "NotApproved", "message": "nobody approved within 1 s; nothing was promoted"}
+
+
+def answer_run(server, run: str, answer: dict[str, str]) -> bool:
+    """Fill the form of a paused run; return whether the server has accepted it."""
+    return server.api(f"/flow_runs/{run}/resume", {"run_input": answer})["status"] == "ACCEPT"
 
 
 def find_paused(server) -> list[dict]:
