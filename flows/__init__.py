@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from prefect import Flow
 
-FLOWS: Final = ("instruction-tuning", "data-only", "evaluate-only", "release", "rollback", "study", "watch-sources")
+UNWATCHED: Final = "end-dead-runs"  # a run of it is not one that it watches
+FLOWS: Final = (
+    *("instruction-tuning", "data-only", "evaluate-only", "release", "rollback", "study", "watch-sources"),
+    UNWATCHED,
+)
 
 
 def load_flow(name: str) -> Flow[..., Any]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from flows.settings import Thresholds
+from flows.settings import START_SECONDS
 from seodang.config.yaml_file import read_yaml
 from seodang.errors import SeodangError
 from seodang.i18n import _
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     environment = {**os.environ, "PWD": str(project)}  # prefect.yaml reads it
     code = subprocess.run(command, cwd=project, env=environment, check=False).returncode
     if code == 0:
-        _deploy_automations(Thresholds(options.silence, options.answer, options.start))
+        _deploy_automation(options.start)
     return code
 
 
@@ -63,36 +63,23 @@ def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m flows.deploy", description=_("Deploy the flows of prefect.yaml."))
     parser.add_argument("names", nargs="+", metavar="NAME", help=_("Name of deployments, such as local."))
     parser.add_argument("--project", type=Path, default=Path(), help=_("Folder with prefect.yaml."))
-    limits = parser.add_argument_group(_("dead runs"), _("Seconds, at least 10."))
-    defaults, seconds = Thresholds(), _("SECONDS")
-    limits.add_argument(
-        "--silence",
-        type=float,
-        default=defaults.silence,
-        metavar=seconds,
-        help=_("Without a heartbeat, until a run is asked for an answer; default {seconds}.", seconds=defaults.silence),
-    )
-    limits.add_argument(
-        "--answer",
-        type=float,
-        default=defaults.answer,
-        metavar=seconds,
-        help=_("Without an answer, until the run is crashed; default {seconds}.", seconds=defaults.answer),
-    )
-    limits.add_argument(
+    parser.add_argument(
         "--start",
         type=float,
-        default=defaults.start,
-        metavar=seconds,
-        help=_("Between a worker's taking a run and its start; default {seconds}.", seconds=defaults.start),
+        default=START_SECONDS,
+        metavar=_("SECONDS"),
+        help=_(
+            "Crash a run that its worker has not started after so many seconds; default {seconds}.",
+            seconds=START_SECONDS,
+        ),
     )
     return parser
 
 
-def _deploy_automations(thresholds: Thresholds) -> None:
-    from flows.automations import build_automations, deploy_automations
+def _deploy_automation(start_seconds: float) -> None:
+    from flows.automations import build_automation, deploy_automation
 
-    deploy_automations(build_automations(thresholds))
+    deploy_automation(build_automation(start_seconds))
 
 
 def select_deployments(content: dict[str, Any], names: Iterable[str]) -> list[dict[str, Any]]:

@@ -23,11 +23,11 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import Abort, TerminationSignal
 from prefect.runtime import deployment, flow_run
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
-from prefect.states import Crashed, Running
+from prefect.states import Crashed
 
-from flows.automations import NO_HEARTBEAT
 from seodang.i18n import _
 
+ALIVE_LABEL: Final = "seodang.alive"  # of a run; its value changes as long as its process lives
 _LOOK_SECONDS: Final = 2.0  # between looks for the worker
 _ASK_EVERY: Final = 5  # looks for one question to the server
 _PATIENCE_SECONDS: Final = 30  # for the end of this process; afterwards it is killed
@@ -124,7 +124,7 @@ def _find_final_state(states: Iterable[State[Any]]) -> State[Any] | None:
 
 
 class _Watcher(threading.Thread):
-    """Looks for the worker, answers the question of a silent run, and ends the process if need be."""
+    """Shows signs of life, looks for the worker, and ends the process if need be."""
 
     def __init__(self, run: UUID) -> None:
         super().__init__(daemon=True)
@@ -154,14 +154,9 @@ class _Watcher(threading.Thread):
         return None
 
     def _ask(self, client: SyncPrefectClient) -> bool:
-        """Return whether the server has given the run up; answer if it missed a heartbeat."""
-        states = _read_states(client, self._run_id)
-        if _find_final_state(states) is not None:
-            return True
-        last = max(states, key=lambda state: state.timestamp)
-        if last.name == NO_HEARTBEAT:
-            client.set_flow_run_state(self._run_id, Running())
-        return False
+        """Show a sign of life; return whether the server has given the run up."""
+        client.update_flow_run_labels(self._run_id, {ALIVE_LABEL: time.time()})
+        return _find_final_state(_read_states(client, self._run_id)) is not None
 
     def _end(self, reason: str) -> None:
         """End the flow in the main thread, as Prefect does; it reports the crash, if there is a server."""

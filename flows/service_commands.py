@@ -41,14 +41,14 @@ def run_seodang(command: str, options: Sequence[str], folder: Path) -> State[Any
     Raises:
         CommandFailed: With the message of the command.
     """
-    with watch_life():
-        check_life()
-        code, lines = _run([command, *options], folder, _STATES[command])
+    check_life()
+    code, lines = _run([command, *options], folder, _STATES[command])
     return Completed(name=_STATES[command][code], message="\n".join(lines[-5:])) if code else lines
 
 
 def _run(words: Sequence[str], folder: Path, codes: Container[int] = ()) -> tuple[int, list[str]]:
-    code, lines = run_logged([sys.executable, "-m", "seodang", *words], folder)
+    with watch_life():
+        code, lines = run_logged([sys.executable, "-m", "seodang", *words], folder)
     if code and code not in codes:
         raise CommandFailed("\n".join([f"seodang {' '.join(words)}", *lines[-10:]]))
     return code, lines

@@ -11,10 +11,10 @@ from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLi
 from prefect.deployments.runner import RunnerDeployment
 from prefect.events import DeploymentEventTrigger
 
-from flows import FLOWS, load_flow
-from flows.automations import TAG, build_automations, deploy_automations
+from flows import FLOWS, UNWATCHED, load_flow
+from flows.automations import TAG, build_automation, deploy_automation
 from flows.dead_runs import report_dead_runs
-from flows.settings import Thresholds
+from flows.settings import START_SECONDS
 from seodang.cli.streams import prepare_streams
 from seodang.config.yaml_file import read_yaml
 
@@ -22,20 +22,22 @@ from seodang.config.yaml_file import read_yaml
 def main(project: Path, *, is_new_server: bool) -> None:
     """Serve a deployment of each flow until this process receives a signal."""
     prepare_streams()
-    deploy_automations(build_automations(Thresholds()))
+    deploy_automation(build_automation(START_SECONDS))
     report_dead_runs(project, is_new_server=is_new_server)
     serve(*(_create_deployment(load_flow(name), project) for name in FLOWS), print_starting_message=False)
 
 
 def _create_deployment(flow: Flow[..., Any], project: Path) -> RunnerDeployment:
+    # Runs side by side do not disturb each other, but most machines have the memory for one training.
+    one_at_a_time = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE)
+    is_watched = flow.name != UNWATCHED
     return RunnerDeployment.from_flow(
         flow,
         name="local",
         parameters={"project": str(project)},
-        tags=[TAG],
+        tags=[TAG] if is_watched else [],
         triggers=_list_triggers(flow.name),
-        # Runs side by side do not disturb each other, but most machines have the memory for one training.
-        concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE),
+        concurrency_limit=one_at_a_time if is_watched else None,
     )
 
 

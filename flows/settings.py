@@ -5,7 +5,6 @@ Without Prefect, because Prefect reads its settings when it is imported.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 # A server keeps the leases on concurrency slots in memory by default: after its restart, a slot that a dead run holds
@@ -23,16 +22,6 @@ RUN: Final = {
     # A request waits 2, 4, ... 256 seconds for a server that has gone: 8 minutes in all, by default one minute.
     "PREFECT_CLIENT_MAX_RETRIES": "8",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """How long the automations for dead runs wait, in seconds; at least 10, as Prefect wants."""
-
-    silence: float = 70
-    """Without a heartbeat, until the run is asked for an answer: two heartbeats and a reserve."""
-    answer: float = 60
-    """Without an answer, until the run is crashed."""
-    start: float = 240
-    """Between a worker's taking a run and its start. Less than the 300 seconds of the lease on its slot: after the
-    lease has expired, a crash would give the slot back a second time."""
+# Seconds between a worker's taking a run and its start. Less than the 300 of the lease on its slot: after the lease has
+# expired, a crash would give the slot back a second time.
+START_SECONDS: Final = 240.0

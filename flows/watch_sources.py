@@ -7,6 +7,7 @@ from typing import Final
 from prefect import flow, get_run_logger
 from prefect.events import emit_event
 
+from flows.liveness import watch_life
 from flows.pipeline import find_project
 from seodang.i18n import _
 from seodang.orchestration.source_watch import watch
@@ -27,7 +28,8 @@ def watch_sources(project: str | None = None, quiet_seconds: float = 60.0) -> li
         The names of the changed files, when the event is sent.
     """
     folder = find_project(project)
-    changed = watch(folder, quiet_seconds)
+    with watch_life():
+        changed = watch(folder, quiet_seconds)
     if changed:
         get_run_logger().info(_("changed: {names}", names=", ".join(changed[:10])))
         resource = {"prefect.resource.id": f"seodang.project.{folder.name}", "prefect.resource.name": folder.name}

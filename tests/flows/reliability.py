@@ -69,8 +69,7 @@ else:
     checkpoint.unlink()
 """
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-# Seconds. Heartbeats come every 30 seconds; a living run answers within ten.
-THRESHOLDS = {"silence": 40, "answer": 20, "start": 120}
+AUTOMATIONS = ("seodang: run that never started", "seodang: silent run")
 
 
 def make_reliability_project(project: Path, make_miniature: Callable[[Path], Path], env: dict[str, str]) -> None:
@@ -162,8 +161,7 @@ class Scene:
             time.sleep(0.5)
 
     def deploy(self, *names: str) -> None:
-        limits = [f"--{name}={seconds}" for name, seconds in THRESHOLDS.items()]
-        command = [sys.executable, "-m", "flows.deploy", *names, *limits]
+        command = [sys.executable, "-m", "flows.deploy", *names]
         done = subprocess.run(
             command, cwd=self.project, env=self.env, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
@@ -215,12 +213,13 @@ class Scene:
         states = self.api(f"/flow_run_states/?flow_run_id={run}")
         return [state["name"] for state in sorted(states, key=lambda state: state["timestamp"])]
 
-    def set_threshold(self, automation: str, seconds: float) -> None:
-        """Change how long an automation waits."""
+    def set_threshold(self, automation: str, seconds: float) -> float:
+        """Change how long an automation waits; return how long it waited."""
         everything = self.api("/automations/filter", {})
         (found,) = [each for each in everything if each["name"] == automation]
-        found["trigger"]["within"] = seconds
+        before, found["trigger"]["within"] = found["trigger"]["within"], seconds
         self.api(f"/automations/{found['id']}", found, "PUT")
+        return float(before)
 
     def wait_until_final(self, run: str) -> dict:
         wait_for(lambda: self.get_state(run)["type"] in FINAL)
@@ -259,6 +258,10 @@ class Scene:
 
     def set_limit(self, deployment: str, limit: int) -> None:
         self.api(f"/deployments/{deployment}", {"concurrency_limit": limit}, "PATCH")
+
+    def set_parameters(self, deployment: str, parameters: dict) -> None:
+        found = self.api(f"/deployments/name/{deployment}")
+        self.api(f"/deployments/{found['id']}", {"parameters": parameters}, "PATCH")
 
     def read_logs(self, run: str) -> str:
         rows = self.api("/logs/filter", {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_ASC"})

@@ -1,11 +1,11 @@
-"""What a run takes for its end, and the limits of the automations. The kills themselves are in test_dead_runs.py."""
+"""What a run takes for its end, and the limits of the automation. The kills themselves are in test_dead_runs.py."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from flows.automations import build_automations
+from flows.automations import build_automation
 from flows.liveness import _find_final_state
-from flows.settings import SERVER, Thresholds
+from flows.settings import SERVER, START_SECONDS
 from prefect.states import Cancelled, Completed, Crashed, Pending, Running, Scheduled
 from tests.constants import ROOT
 
@@ -36,18 +36,16 @@ def test_a_run_has_ended_with_its_first_final_state_since_it_was_scheduled(state
 
 
 def test_a_run_that_never_started_is_crashed_before_its_lease_on_a_slot_expires():
-    assert Thresholds().start < _LEASE_SECONDS
+    assert START_SECONDS < _LEASE_SECONDS
 
 
-def test_the_automations_concern_only_runs_of_the_projects_deployments():
-    automations = build_automations(Thresholds())
-    assert len({automation.name for automation in automations}) == 3
-    for automation in automations:
-        assert automation.trigger.match_related.model_dump() == {
-            "prefect.resource.role": "tag",
-            "prefect.resource.id": "prefect.tag.seodang",
-        }
-        assert automation.trigger.for_each == {"prefect.resource.id"}
+def test_the_automation_concerns_only_runs_of_the_projects_deployments():
+    trigger = build_automation(START_SECONDS).trigger
+    assert trigger.match_related.model_dump() == {
+        "prefect.resource.role": "tag",
+        "prefect.resource.id": "prefect.tag.seodang",
+    }
+    assert trigger.for_each == {"prefect.resource.id"}
 
 
 @pytest.mark.parametrize("page", ["prefect.md", "prefect.ko.md"])

@@ -73,11 +73,9 @@ def test_deploying_three_times_leaves_one_schedule_and_one_automation_of_each_na
         deploy(prefect_server, clones.cpu, "watch")
     watch = prefect_server.api("/deployments/name/watch-sources/watch")
     assert [one["schedule"]["interval"] for one in watch["schedules"]] == [30.0]
-    names = sorted(each["name"] for each in prefect_server.api("/automations/filter", {}))
-    assert [name for name in names if name.startswith("seodang: ")] == [
-        *("seodang: dead run", "seodang: run that never started", "seodang: silent run")
-    ]
-    assert len(names) == 4  # and the one that starts a run when data changed
+    names = [each["name"] for each in prefect_server.api("/automations/filter", {})]
+    assert names.count("seodang: run that never started") == 1
+    assert len(names) == 2  # the other one starts a run when data changed
     # An unfit SQLAlchemy lets the scheduler of the server fail, and only its log says so.
     of_watch = {"flow_runs": {"deployment_id": {"any_": [watch["id"]]}}}
     wait_for(lambda: prefect_server.api("/flow_runs/filter", of_watch))

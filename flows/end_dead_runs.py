@@ -1,0 +1,66 @@
+"""The flow `end-dead-runs`: crash the runs whose process is gone. A silent run and the start of a worker trigger it.
+
+A run without a heartbeat need not be dead: while the server is stopped, no heartbeat arrives. So this flow looks again.
+Crashed by a mistake, a run would lose its slot and its work; a finished run stays as it is.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from prefect import flow, get_run_logger
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType, FlowRunFilterTags
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.states import Crashed
+
+from flows.automations import TAG
+from flows.dead_runs import report_dead_runs
+from flows.liveness import ALIVE_LABEL
+from flows.pipeline import find_project
+from seodang.i18n import _
+
+_LOOK_SECONDS: Final = 2.0
+
+
+@flow(name="end-dead-runs", persist_result=False)
+def end_dead_runs(project: str | None = None, answer_seconds: float = 60.0) -> list[str]:
+    """Crash dead runs, which gives their slots back.
+
+    Args:
+        project: Folder of the project; None: the working folder, else the one of this file.
+        answer_seconds: A run that shows no sign of life for so long is dead. Living ones show one every 10 seconds.
+
+    Returns:
+        The names of the runs.
+    """
+    ended = [*report_dead_runs(find_project(project), is_new_server=False), *crash_silent_runs(answer_seconds)]
+    if ended:
+        get_run_logger().warning(_("dead runs: {names}", names=", ".join(ended)))
+    return ended
+
+
+def crash_silent_runs(answer_seconds: float) -> list[str]:
+    """Crash the running runs of the project's deployments that show no sign of life; return their names."""
+    deadline = time.monotonic() + answer_seconds
+    with get_client(sync_client=True) as client:
+        signs = {run.id: run.labels.get(ALIVE_LABEL) for run in _list_running(client)}
+        while True:
+            silent = [
+                run for run in _list_running(client) if run.id in signs and run.labels.get(ALIVE_LABEL) == signs[run.id]
+            ]
+            if not silent or time.monotonic() > deadline:
+                break
+            time.sleep(_LOOK_SECONDS)
+        for run in silent:
+            client.set_flow_run_state(run.id, Crashed(message="The process of the run is gone: no sign of life."))
+    return [run.name for run in silent]
+
+
+def _list_running(client: SyncPrefectClient) -> list[FlowRun]:
+    running = FlowRunFilter(
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING])),
+        tags=FlowRunFilterTags(all_=[TAG]),
+    )
+    return client.read_flow_runs(flow_run_filter=running)
