@@ -218,7 +218,8 @@ class Scene:
         everything = self.api("/automations/filter", {})
         (found,) = [each for each in everything if each["name"] == automation]
         before, found["trigger"]["within"] = found["trigger"]["within"], seconds
-        self.api(f"/automations/{found['id']}", found, "PUT")
+        parts = ("name", "description", "enabled", "tags", "trigger", "actions")
+        self.api(f"/automations/{found['id']}", {name: found[name] for name in parts}, "PUT")
         return float(before)
 
     def wait_until_final(self, run: str) -> dict:
