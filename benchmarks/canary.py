@@ -10,7 +10,7 @@ hardest case for a test. Equal versions have the same rates and a margin of 0, w
 of their answers to probes differ. For comparison, z is the usual test of two proportions (z > 1.64) for `stopped`
 alone, at the same looks. In drifting traffic, the ratings of both versions swing by 10 points up and down with a period
 of 1,000 requests. A worse candidate has 10 points fewer in one score, and an acceptable drop (margin) of one point;
-where few requests have the score, four times as many are simulated.
+each answer is rated if `liked` falls, and each request comes with a probe if `correct` of one of the five tasks falls.
 """
 
 from __future__ import annotations
@@ -58,8 +58,9 @@ class Scenario:
     worse: str = ""
     """Score that falls by 10 points; empty for equal versions."""
     swing: float = 0.0
-    times: int = 1
-    """Of the requests of other scenarios."""
+    requests_per_probe: int = REQUESTS_PER_PROBE
+    rated: float = RATED
+    """Share of the answers that are rated."""
 
 
 @dataclass(slots=True)
@@ -97,7 +98,7 @@ class Simulation:
         liked = np.where(good["stopped"], liked, 0.5 * liked)
         good["liked"] = rng.random(self.runs) < liked
         ended = np.where(good["fast"], rng.integers(1, 6, self.runs), rng.integers(*SLOW, self.runs))
-        exists = {"valid": rng.random(self.runs) < FORMS, "liked": rng.random(self.runs) < RATED}
+        exists = {"valid": rng.random(self.runs) < FORMS, "liked": rng.random(self.runs) < self.scenario.rated}
         for score, name in enumerate(RATES):
             delay = ended + (rng.integers(0, 200, self.runs) if name == "liked" else 0)
             due, present = (request + delay) % HORIZON, exists.get(name, np.ones(self.runs, bool))
@@ -202,8 +203,8 @@ def simulate(scenario: Scenario, runs: int, requests: int, seed: int) -> tuple[F
     found, found_by_z = np.full(runs, np.inf), np.full(runs, np.inf)
     for request in range(1, requests + 1):
         simulation.send_request(request)
-        if request % REQUESTS_PER_PROBE == 0:
-            simulation.send_probe(f"correct:{request // REQUESTS_PER_PROBE % TASKS}")
+        if request % scenario.requests_per_probe == 0:
+            simulation.send_probe(f"correct:{request // scenario.requests_per_probe % TASKS}")
         open_runs = np.flatnonzero(np.isinf(found))
         if not len(open_runs):
             break
@@ -217,10 +218,10 @@ def list_scenarios() -> list[Scenario]:
     """Return equal versions, then worse candidates."""
     equal = [Scenario("equal", share) for share in (0.1, 0.25, 0.5)]
     drifting = [Scenario("equal, drifting ratings", 0.25, swing=SWING)]
-    rare = ("liked", "correct:0")
     worse = [
-        Scenario(name, 0.25, MARGIN, name, times=4 if name in rare else 1)
-        for name in ("answered", "fast", "stopped", "valid", "labelled", *rare)
+        *(Scenario(name, 0.25, MARGIN, name) for name in ("answered", "fast", "stopped", "valid", "labelled")),
+        Scenario("liked", 0.25, MARGIN, "liked", rated=1.0),
+        Scenario("correct:0", 0.25, MARGIN, "correct:0", requests_per_probe=1),
     ]
     small = [Scenario(name, 0.1, MARGIN, name) for name in ("answered", "stopped")]
     return [*equal, *drifting, *worse, *small]
@@ -239,7 +240,7 @@ def main() -> None:
     for scenario in list_scenarios():
         started = time.monotonic()
         runs = options.worse_runs if scenario.worse else options.runs
-        found, by_z, kept = simulate(scenario, runs, options.requests * scenario.times, options.seed)
+        found, by_z, kept = simulate(scenario, runs, options.requests, options.seed)
         middle, late = np.quantile(found, [0.5, 0.95], method="inverted_cdf")
         cells = [
             scenario.name,
