@@ -15,7 +15,8 @@ from seodang.io.git_process import run_git
 
 _PAGES: Final = ("artifacts/report/", "artifacts/validate/data_docs/")  # they show times
 _MEASURED_FILES: Final = re.compile(r"/(\w+_per_second|memory_mb)\.tsv$")
-_MEASURED: Final = re.compile(r"^((elapsed_|cpu_)?seconds|(peak_)?memory_mb|\w+_per_second)$")
+_MEASURED: Final = re.compile(r"^((elapsed_|cpu_)?seconds|(peak_)?memory_mb|\w+_per_second|dvc_lock_sha256)$")
+_LOCK_ROW: Final = re.compile(rb"\| dvc\.lock \| `[0-9a-f]{64}` \|")  # of the model card
 _SUMS: Final = "SHA256SUMS"  # of the packaged model: it has the sum of the manifest, which has times
 
 
@@ -69,7 +70,8 @@ def _digest(files: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def _drop_measurements(path: str, content: bytes) -> bytes:
-    """Return the content without times and memory; other files than JSON stay as they are."""
+    """Return the content without times and memory, and without the checksum of dvc.lock, which depends on them."""
+    content = _LOCK_ROW.sub(b"", content)
     if not path.endswith((".json", "inputs.lock")):
         return content
     return json.dumps(_strip(json.loads(content)), sort_keys=True).encode()

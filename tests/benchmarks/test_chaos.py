@@ -66,10 +66,17 @@ def test_times_do_not_count_as_differences_and_anything_else_does(tmp_path):
     def digest(seconds: float, loss: float) -> dict[str, str]:
         (tmp_path / "artifacts").mkdir(exist_ok=True)
         (tmp_path / "dvc.lock").write_text(json.dumps({"stages": {"train": {"outs": [{"path": "artifacts"}]}}}))
-        report = {"seconds": seconds, "rows": [{"tokens_per_second": seconds, "loss": loss}]}
+        card = f"| dvc.lock | `{round(seconds):064}` |\n| loss | {loss} |\n"
+        (tmp_path / "artifacts" / "README.md").write_text(card)
+        report = {
+            "seconds": seconds,
+            "dvc_lock_sha256": str(seconds),
+            "rows": [{"tokens_per_second": seconds, "loss": loss}],
+        }
         (tmp_path / "artifacts" / "report.json").write_text(json.dumps(report))
         return chaos_results.digest_project(tmp_path)
 
     assert chaos_results.compare(digest(1.0, 2.0), digest(3.0, 2.0)) == []
-    assert chaos_results.compare(digest(1.0, 2.0), digest(1.0, 2.5)) == ["artifacts/report.json"]
-    assert chaos_results.compare({}, digest(1.0, 2.0)) == ["artifacts/report.json"]
+    files = ["artifacts/README.md", "artifacts/report.json"]
+    assert chaos_results.compare(digest(1.0, 2.0), digest(1.0, 2.5)) == files
+    assert chaos_results.compare({}, digest(1.0, 2.0)) == files
