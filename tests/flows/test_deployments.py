@@ -114,9 +114,9 @@ def test_the_kubernetes_job_is_a_job_with_limits_that_kubernetes_does_not_restar
     }
 
 
-def test_only_the_watch_has_an_active_schedule():
+def test_only_the_watch_and_the_search_for_dead_runs_have_an_active_schedule():
     active = [describe(each) for each in DEPLOYMENTS for one in each.get("schedules", []) if one["active"]]
-    assert active == ["watch_sources/watch"]
+    assert sorted(active) == ["end_dead_runs/local", "watch_sources/watch"]
 
 
 def test_a_deployment_that_is_not_in_the_file_is_named():
