@@ -28,7 +28,7 @@ from seodang.errors import SeodangError
 from seodang.i18n import _
 from seodang.io.folder_lock import hold_folder
 from seodang.io.jsonl import read_json
-from seodang.orchestration.dvc_plan import describe_plan, parse_plan
+from seodang.orchestration.dvc_plan import check_inputs, describe_plan, parse_plan
 from seodang.orchestration.failures import keep_failed_outputs
 from seodang.orchestration.parameters import PipelineParameters, RunParameters
 from seodang.orchestration.results import save_experiment
@@ -104,6 +104,7 @@ def run_pipeline(
         _restore_outputs(run, worktree)
         if run.dry_run:
             return _publish_plan(opened, stages)
+        check_inputs(stages, worktree.paths)
         result = _run_stages(run, stages, worktree) or (finish(worktree) if finish else None)
         check_life()
         save_experiment(worktree)

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from seodang.config.yaml_file import read_yaml
+from seodang.errors import WorkspaceError
 from seodang.i18n import _
 from seodang.paths import Paths
 
@@ -53,6 +54,39 @@ def _find_dependent_stages(
         if any(_overlap(one, other) for one in needed for other in made):
             affected.add(name)
     return tuple(name for name in stages if name in affected and name not in set(changed))
+
+
+def check_inputs(stages: Sequence[str], paths: Paths) -> None:
+    """Check that what a run takes from stages before it is there: in a checkout nothing is that was never computed.
+
+    Args:
+        stages: Of the run, in order.
+        paths: Of the project with dvc.yaml, after `dvc checkout`.
+
+    Raises:
+        WorkspaceError: With the stages whose outputs are missing.
+    """
+    definitions = read_yaml(paths.dvc_yaml).get("stages") or {}
+    needed = [path for name in stages for path in _list_paths(definitions.get(name, {}), ("deps",))]
+    missing = [
+        other
+        for other, definition in definitions.items()
+        if other not in stages
+        and any(
+            not (paths.root / made).exists()
+            for made in _list_paths(definition, ("outs",))
+            if any(_overlap(one, made) for one in needed)
+        )
+    ]
+    if missing:
+        raise WorkspaceError(
+            _(
+                "{stage} needs the results of {missing}, which this revision does not have: set revision to an experiment that"
+                " has them (dvc exp show lists them), or run the flow instruction-tuning",
+                stage=stages[0],
+                missing=", ".join(missing),
+            )
+        )
 
 
 def _list_paths(definition: Mapping[str, Any], kinds: Iterable[str]) -> list[PurePosixPath]:
