@@ -155,6 +155,36 @@ def test_every_test_counts_the_judgements_on_its_own_items():
     assert [result.judgement for result in decision.results] == [7, 1]
 
 
+def judge_tasks(groups, sets: dict[str, int], ledger: list[Judgement], seed: int) -> Decision:
+    """Judge a candidate of its own by a rule for each list of tasks, on the set of items of each task."""
+    tasks = [task for task in sets for _item in range(N)]
+    items = tuple(f"{number}/{item}" for number in sets.values() for item in range(N))
+    references = [np.random.default_rng(number).integers(0, 2, N).astype(float) for number in sets.values()]
+    reference = np.concatenate(references)
+    candidate = np.where(np.random.default_rng(1000 + seed).random(reference.size) < 0.5, 1.0, reference)
+    pairs = {"accuracy": Pairs(tuple(tasks), ("ko",) * len(tasks), items, candidate, reference)}
+    gate = build_gate(*({"tasks": list(group), "group_by": "task"} for group in groups))
+    decision = decide({"champion": [("champion", pairs)]}, gate, ledger)
+    record(ledger, pairs, gate, decision)
+    return decision
+
+
+def test_a_rule_with_fewer_tasks_spent_on_its_items_what_it_spent_and_not_what_tests_on_fresh_items_did():
+    ledger: list[Judgement] = []
+    judge_tasks([["old", "new"]], {"old": 1, "new": 2}, ledger, 1)
+    judge_tasks(
+        [["old", "new"]], {"old": 1, "new": 3}, ledger, 2
+    )  # the fresh set of `new` has the level of a first one
+    gate = build_gate()
+    levels = {name.split()[-1]: round(use.level, 6) for name, use in ledger[-1].tests.items()}
+    assert levels == {"old": round(compute_tail(2, gate), 6), "new": 0.025}
+    decision = judge_tasks([["old"], ["new"]], {"old": 1, "new": 4}, ledger, 3)
+    old, new = decision.results
+    assert (old.judgement, new.judgement) == (3, 1)
+    assert old.obstacle is None
+    assert old.confidence == pytest.approx(1 - 2 * compute_tail(3, gate))
+
+
 def test_after_the_last_share_nothing_is_met_and_fresh_items_are_asked_for():
     gate = build_gate(judgements=5)
     decision = judge(improve(150), fill(5), gate)

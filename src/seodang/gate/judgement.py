@@ -66,11 +66,7 @@ class Judgement:
 
     def has_reference(self, use: Spending) -> bool:
         """Return whether a test of the judgement compared with the same scores of a reference, in any order."""
-        return any(
-            (bool(use.reference) and other.reference == use.reference)
-            or not frozenset(use.multisets).isdisjoint(other.multisets)
-            for other in self.tests.values()
-        )
+        return any(_has_same_reference(use, other) for other in self.tests.values())
 
     def is_repeated_by(self, references: Mapping[str, str]) -> bool:
         """Return whether the same scores under these tests are no new chance: every earlier test must be met again.
@@ -80,10 +76,21 @@ class Judgement:
         """
         return all(references.get(name) == use.reference for name, use in self.tests.items())
 
-    def get_level(self, name: str) -> float | None:
-        """Return the level that a test used, or that of other tests on these items; None if it is unknown."""
-        levels = [use.level for use in self.tests.values()]
-        return self.tests[name].level if name in self.tests else max(levels, default=None)
+    def get_level(self, name: str, use: Spending | None = None) -> float | None:
+        """Return the level that a test used; None if it is unknown.
+
+        A rule whose tasks changed has another name. What it spent on these items is the level of the tests with the same
+        scores of its reference; a test on other items spent nothing of theirs. Without such a test it is the highest
+        level.
+
+        Args:
+            name: Of the test.
+            use: Its reference.
+        """
+        if name in self.tests:
+            return self.tests[name].level
+        same = [other.level for other in self.tests.values() if use is not None and _has_same_reference(use, other)]
+        return max(same or [other.level for other in self.tests.values()], default=None)
 
     def list_scores(self, metric: str, keys: Sequence[ItemKey], contents: Sequence[str] = ()) -> Floats:
         """Return the scores of shape (items,), by content where it is known; NaN where the candidate has none."""
@@ -94,6 +101,11 @@ class Judgement:
             [scores.get(names.get(text, key), np.nan) for key, text in zip(keys, texts, strict=True)]
         )
         return listed.clip(-LARGEST_SCORE, LARGEST_SCORE)
+
+
+def _has_same_reference(use: Spending, other: Spending) -> bool:
+    is_equal = bool(use.reference) and other.reference == use.reference
+    return is_equal or not frozenset(use.multisets).isdisjoint(other.multisets)
 
 
 def build_judgement(

@@ -101,7 +101,8 @@ def find_reuse(
         if not is_own:
             earlier = predecessors.get(key, judgement)  # judged again: it may have met more tests since
             predecessors[key] = replace(earlier, met=earlier.met | judgement.met)
-    return _build_reuse([judgement.get_level(name) for _key, judgement in chances], ledger, gate, predecessors.values())
+    levels = [judgement.get_level(name, use) for _key, judgement in chances]
+    return _build_reuse(levels, ledger, gate, predecessors.values())
 
 
 def _is_distinctive(scores: Floats) -> bool:
