@@ -79,9 +79,9 @@ class Judgement:
     def get_level(self, name: str, use: Spending | None = None) -> float | None:
         """Return the level that a test used; None if it is unknown.
 
-        A rule whose tasks changed has another name. What it spent on these items is the level of the tests with the same
-        scores of its reference; a test on other items spent nothing of theirs. Without such a test it is the highest
-        level.
+        A rule whose tasks changed has another name. What it spent on these items is the level of the tests with the
+        same scores of its reference; a test on other items spent nothing of theirs. Without such a test it is the
+        highest level.
 
         Args:
             name: Of the test.
