@@ -69,10 +69,12 @@ def _choose_server(project: Path, *, without_server: bool) -> None:
         os.environ.setdefault(name, value)
     os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
     if without_server:
+        home = project / ".seodang" / "prefect-alone"
+        home.mkdir(parents=True, exist_ok=True)  # the temporary server does not create it, and finds no database
         os.environ.pop("PREFECT_API_URL", None)
         os.environ.pop("PREFECT_PROFILE", None)
         os.environ.update(
-            PREFECT_HOME=str(project / ".seodang" / "prefect-alone"),
+            PREFECT_HOME=str(home),
             PREFECT_SERVER_ALLOW_EPHEMERAL_MODE="true",
             PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="240",  # Prefect waits for 20, which slow machines exceed
         )
