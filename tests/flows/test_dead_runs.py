@@ -70,7 +70,8 @@ def test_a_cancelled_run_leaves_no_process_and_no_slot_in_any_stage(scene, cut_r
 
 def test_a_run_that_a_power_cut_ended_is_found_dead_when_a_worker_starts(scene, cut_run):
     state = scene.wait_until_final(cut_run)
-    assert (state["type"], state["message"]) == ("CRASHED", "The process of the run is gone.")
+    assert state["type"] == "CRASHED"
+    assert state["message"].startswith("The process of the run is gone")  # by its lock, or by its missing signs of life
     assert scene.count_slots("split") == 0
 
 
@@ -176,19 +177,35 @@ def test_a_server_that_is_away_in_mid_training_ends_no_run(scene):
 
 def test_one_run_makes_up_for_three_scheduled_times_without_a_server(scene, cut_run):
     scene.wait_until_final(cut_run)
-    found = scene.api("/deployments/name/instruction-tuning/split")
-    start = datetime.now(UTC) + timedelta(seconds=20)
-    rule = f"DTSTART:{start:%Y%m%dT%H%M%SZ}\nRRULE:FREQ=SECONDLY;COUNT=3"
-    schedule = {"schedule": {"rrule": rule}, "active": True, "parameters": {"run": {"to_stage": "inputs"}}}
-    scene.api(f"/deployments/{found['id']}/schedules", [schedule])
-    due = {"flow_runs": {"deployment_id": {"any_": [found["id"]]}}, "sort": "EXPECTED_START_TIME_ASC"}
-
-    def list_scheduled() -> list[dict]:
-        return [row for row in scene.api("/flow_runs/filter", due) if row["auto_scheduled"]]
-
-    wait_for(lambda: len(list_scheduled()) == 3)
+    start = schedule_three_runs(scene, "split")
     scene.server.kill_tree()
     wait_for(lambda: datetime.now(UTC) > start + timedelta(seconds=3))
     scene.server.start()
-    wait_for(lambda: all(row["state"]["type"] in FINAL for row in list_scheduled()))
-    assert [row["state"]["name"] for row in list_scheduled()] == ["Skipped", "Skipped", "Completed"]
+    wait_for(lambda: all(row["state"]["type"] in FINAL for row in list_scheduled(scene, "split", start)))
+    names = [row["state"]["name"] for row in list_scheduled(scene, "split", start)]
+    assert names == ["Skipped", "Skipped", "Completed"]
+
+
+def schedule_three_runs(scene: Scene, name: str) -> datetime:
+    """Schedule three runs one second apart; return the time of the first, which has not come yet.
+
+    A busy server may need longer to create them than there is time: then they get more of it.
+    """
+    deployment = scene.api(f"/deployments/name/instruction-tuning/{name}")
+    for seconds in (20, 60, 180, 540):
+        start = (datetime.now(UTC) + timedelta(seconds=seconds)).replace(microsecond=0)
+        rule = f"DTSTART:{start:%Y%m%dT%H%M%SZ}\nRRULE:FREQ=SECONDLY;COUNT=3"
+        schedule = {"schedule": {"rrule": rule}, "active": True, "parameters": {"run": {"to_stage": "inputs"}}}
+        scene.api(f"/deployments/{deployment['id']}/schedules", [schedule])
+        while datetime.now(UTC) < start - timedelta(seconds=5):
+            if len(list_scheduled(scene, name, start)) == 3:
+                return start
+            time.sleep(0.5)
+    pytest.fail("the server created no scheduled runs")
+
+
+def list_scheduled(scene: Scene, name: str, start: datetime) -> list[dict]:
+    deployment = scene.api(f"/deployments/name/instruction-tuning/{name}")
+    due = {"flow_runs": {"deployment_id": {"any_": [deployment["id"]]}}, "sort": "EXPECTED_START_TIME_ASC"}
+    rows = [row for row in scene.api("/flow_runs/filter", due) if row["auto_scheduled"]]
+    return [row for row in rows if datetime.fromisoformat(row["expected_start_time"]) >= start]

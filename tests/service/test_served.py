@@ -89,7 +89,9 @@ def service(
 def test_it_answers_in_korean_and_english(service, instruction, input, output):
     reply = service.post("/generate", {"instruction": instruction, "input": input})
     assert reply.status == 200
-    assert reply.json == {"output": output, "finish_reason": "stop", "usage": reply.json["usage"], "model": service.tag}
+    own = {"id": reply.json["id"], "usage": reply.json["usage"]}
+    assert reply.json == {"output": output, "finish_reason": "stop", "model": service.tag, **own}
+    assert reply.json["id"].startswith("gen-")
     assert set(reply.json["usage"]) == {"prompt_tokens", "completion_tokens"}
 
 
