@@ -10,6 +10,7 @@ import contextlib
 import filecmp
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
@@ -162,6 +163,7 @@ def _load_build_settings(project: Path) -> dict[str, Any]:
     path = project / _BUILD_FILE
     try:
         settings: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
+        settings["python"] = _list_requirements(settings.get("python") or {}, project)
     except (OSError, yaml.YAMLError) as error:
         raise ModelError(
             _(
@@ -180,6 +182,18 @@ def _load_build_settings(project: Path) -> dict[str, Any]:
             )
         )
     return settings
+
+
+def _list_requirements(python: Mapping[str, Any], project: Path) -> dict[str, Any]:
+    """Return the Python options with the lines of requirements_txt in place of its name.
+
+    BentoML reads no file below a hidden folder, such as the worktree of a flow run in .seodang.
+    """
+    options = dict(python)
+    if name := options.pop("requirements_txt", None):
+        lines = (project / name).read_text("utf-8").splitlines()
+        options["packages"] = [line for line in lines if line.strip() and not line.startswith("#")]
+    return options
 
 
 def _read_card(model_tag: str) -> str:
