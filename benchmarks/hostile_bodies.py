@@ -63,6 +63,7 @@ _MESSAGES: Final[tuple[list[dict[str, Any]], ...]] = (
 _CHOICES: Final = ("none", "auto", "required", {"type": "function", "function": {"name": "search"}})
 ROUTES: Final = (
     "/generate", "/choose", "/batch", "/v1/chat/completions", "/v1/completions", "/tokenize", "/detokenize",
+    "/feedback",
 )  # fmt: skip
 """All routes that take a body; a test compares them with the OpenAPI document."""
 
@@ -130,9 +131,10 @@ def _make_valid(path: str, rng: random.Random) -> Any:
         },
         "/tokenize": lambda: {"prompt": SECRET, "add_special_tokens": True, "model": None},
         "/detokenize": lambda: {"tokens": [5, 6, 7], "model": None},
+        "/feedback": lambda: {"id": rng.choice((f"gen-{SECRET}", "chatcmpl-" + "0" * 32)), "rating": rng.choice(("up", "down"))},
     }  # fmt: skip
     body = json.loads(json.dumps(own[path]()))
-    required = {"instruction", "options", "records", "messages", "prompt", "tokens"}
+    required = {"instruction", "options", "records", "messages", "prompt", "tokens", "id", "rating"}
     return _drop_conflicts({name: value for name, value in body.items() if name in required or rng.random() < 0.5})
 
 

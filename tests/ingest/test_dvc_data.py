@@ -299,6 +299,12 @@ def test_every_path_of_the_page_names_files(walkthrough, s3, web, monkeypatch, t
 def test_the_last_commands_of_the_page_run_too(walkthrough, s3, web):
     project, _, given = walkthrough
     text = "\n".join(commands(DOCS[0])[len(script(DOCS[0])) :]).replace("https://example.org", web.url)
+    answer = "우산은 비를 막습니다. 햇볕도 가립니다."
+    rows = [
+        {"instruction": f"{number}번 우산의 쓰임을 설명하세요.", "input": "", "output": answer} for number in range(20)
+    ]
+    lines = "".join(f"{json.dumps(row)}\n" for row in rows)
+    (project / "data" / "questions.jsonl").write_text(lines, encoding="utf-8")
     assert sha256(CHAT) in done(project, text, {**given, "AWS_ENDPOINT_URL": s3[0]})
 
 
