@@ -20,6 +20,9 @@ def log(capsys) -> Iterator[Callable[[], str]]:
     """Returns what the log has written; the loggers are as before afterwards."""
     loggers = [logging.getLogger(), *map(logging.getLogger, NAMES)]
     before = [(logger, logger.handlers[:], logger.level, logger.propagate) for logger in loggers]
+    logging.captureWarnings(False)  # another test may have left them captured
+    for logger in loggers:
+        logger.disabled = False
     yield lambda: capsys.readouterr().err
     logging.captureWarnings(False)
     for logger, handlers, level, propagate in before:

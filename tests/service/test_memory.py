@@ -43,6 +43,7 @@ def no_log() -> Iterator[None]:
 @pytest.mark.parametrize("load", LOADS)
 def test_requests_of_any_kind_leave_no_objects(served_chat, load, monkeypatch):
     monkeypatch.setattr(compiler, "_CACHED_GUIDES", 4)
+    monkeypatch.setattr(served_chat.ratings, "_limit", 8)  # of the answers that may still be rated
     app = create_app(served_chat, keys=ApiKeys({}), rates=RateLimits({}))
     rises, before = [], None
     for part in range(_PARTS):

@@ -131,8 +131,10 @@ def test_each_model_answers_with_its_own_weights_and_prompts(models, several, fo
 
 
 def test_without_a_name_the_packaged_model_answers(models):
-    assert ask(models, None) == ask(models, "tiny")
-    assert ask(models, None)["model"] == "tiny:0123456789ab"
+    unnamed, named = ask(models, None), ask(models, "tiny")
+    assert unnamed.pop("id") != named.pop("id")
+    assert unnamed == named
+    assert unnamed["model"] == "tiny:0123456789ab"
 
 
 def test_alternating_and_concurrent_requests_get_the_answers_of_each_model_alone(several):
