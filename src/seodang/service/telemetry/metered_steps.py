@@ -74,6 +74,7 @@ class MeteredSteps:
         self.finish_reason: str | None = None
         """The reader sets it where an answer ends before the engine ends it, as at a stop text."""
         self._steps = steps
+        self._buffered = steps if isinstance(steps, _Buffered) else None  # once: it takes longer than the question
         self._request = request
         self._series = create_series(model_name)
         self._started = time.monotonic()
@@ -104,7 +105,7 @@ class MeteredSteps:
 
     def has_step(self) -> bool:
         """Return whether the next step is there without waiting."""
-        return isinstance(self._steps, _Buffered) and self._steps.has_step()
+        return self._buffered is not None and self._buffered.has_step()
 
     async def aclose(self) -> None:
         """End the request."""
