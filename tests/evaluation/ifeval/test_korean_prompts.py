@@ -15,7 +15,11 @@ from seodang.records import detect_language
 
 FOLDER = ROOT / "tasks"
 PROMPTS = [json.loads(line) for line in (FOLDER / "data/ifeval_ko.jsonl").read_text("utf-8").splitlines()]
-RELATIONS = {"at least": ("이상",), "less than": ("미만",)}
+RELATIONS = {
+    "at least": ("이상", "적어도", "최소", "적지 않게"),
+    "less than": ("미만", "보다 적", "보다 짧", "되지 않게"),
+}
+COUNTS = ("", "한", "두", "세", "네", "다섯", "여섯")
 JSON_TYPES = {"object": "객체", "array": "배열"}
 # What English text and English capital letters need, and a number of words in place of eojeols.
 NOT_KOREAN = {
@@ -30,11 +34,23 @@ def ids(prompt):
     return str(prompt["key"])
 
 
+def is_named(prompt, name, value):
+    if name.endswith("relation"):
+        return any(phrase in prompt for phrase in RELATIONS[value])
+    if name == "json_types":
+        return (JSON_TYPES[value[0]] if len(value) == 1 else "JSON") in prompt
+    if name == "language":
+        return True
+    if name == "num_sentences":
+        return str(value) in prompt or f"{COUNTS[value]} 문장" in prompt
+    return all(text in prompt for text in (value if isinstance(value, list) else [str(value)]))
+
+
 def test_the_prompts_use_every_rule_that_fits_korean():
     used = {id for prompt in PROMPTS for id in prompt["instruction_id_list"]}
     assert used == set(RULES) - NOT_KOREAN
-    assert len({prompt["prompt"] for prompt in PROMPTS}) == len(PROMPTS) == 105
-    assert sum(len(prompt["kwargs"]) for prompt in PROMPTS) == 158
+    assert len({prompt["prompt"] for prompt in PROMPTS}) == len(PROMPTS) == 345
+    assert sum(len(prompt["kwargs"]) for prompt in PROMPTS) == 509
 
 
 @pytest.mark.parametrize("prompt", PROMPTS, ids=ids)
@@ -43,14 +59,7 @@ def test_a_prompt_names_the_arguments_of_its_instructions(prompt):
     assert detect_language(prompt["prompt"]) == "ko"
     for arguments in prompt["kwargs"]:
         for name, value in arguments.items():
-            texts = value if isinstance(value, list) else [str(value)]
-            if name.endswith("relation"):
-                texts = list(RELATIONS[value])
-            if name == "json_types":
-                texts = [JSON_TYPES[value[0]]] if len(value) == 1 else ["JSON"]
-            if name == "language":
-                texts = []
-            assert all(text in prompt["prompt"] for text in texts), (name, value)
+            assert is_named(prompt["prompt"], name, value), (name, value)
 
 
 @pytest.mark.parametrize("prompt", PROMPTS, ids=ids)
