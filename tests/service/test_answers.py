@@ -140,17 +140,20 @@ def test_a_stop_text_ends_an_answer_whose_later_steps_are_there():
     assert (part.text, part.finish_reason, part.completion_tokens) == ("가각", "stop", 3)
 
 
-@pytest.mark.parametrize(("max_delay", "sizes"), [(0.0, [1] * 6), (0.025, [1, 3, 2]), (math.inf, [1, 5])])
-def test_steps_are_delivered_together_within_their_delay(max_delay, sizes, monkeypatch):
-    clock = iter(range(100))
-    monkeypatch.setattr(streams, "time", SimpleNamespace(monotonic=lambda: next(clock) / 100))
+@pytest.mark.parametrize(
+    ("max_delay", "sizes"),
+    [(0.0, [1] * 17), (4.0, [1, 1, 1, 2, 4, 4, 4]), (math.inf, [1, 16])],
+)
+def test_steps_are_delivered_together_within_a_delay_that_grows_from_nothing(max_delay, sizes, monkeypatch):
+    clock = map(float, range(100))
+    monkeypatch.setattr(streams, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     delivered: list[int] = []
 
     async def deliver() -> None:
         outbox = Outbox()
         channel = Channel(asyncio.get_running_loop(), outbox, lambda: None, max_delay=max_delay)
-        for number in range(6):
-            channel.deliver(TokenStep(number, None, "length" if number == 5 else None))
+        for number in range(17):
+            channel.deliver(TokenStep(number, None, "length" if number == 16 else None))
             outbox.flush()
             await asyncio.sleep(0)
             count = 0

@@ -59,7 +59,8 @@ class Channel:
             loop: Event loop of the reader.
             outbox: Takes the items of the worker.
             wake: Makes the worker notice that the channel was closed.
-            max_delay: Seconds that a step waits for the next ones; see contract.TokenRequest.
+            max_delay: Seconds that a step waits for the next ones; see contract.TokenRequest. At first it is shorter,
+                as a reader waits for the first letter, which takes up to four tokens.
         """
         self.loop = loop
         self.is_closed = False
@@ -71,6 +72,7 @@ class Channel:
         self._outbox = outbox
         self._wake = wake
         self._max_delay = max_delay
+        self._first_at = math.inf
         self._delivered_at = -math.inf
         self._held: list[TokenStep] = []
 
@@ -101,7 +103,7 @@ class Channel:
             self.is_finished = True
         elif self._max_delay:
             now = time.monotonic()
-            if now - self._delivered_at < self._max_delay and len(self._held) < _HELD_STEPS:
+            if now - self._delivered_at < self._get_delay(now) and len(self._held) < _HELD_STEPS:
                 self._held.append(replace(item, computed_at=now))
                 return
             self._delivered_at = now
@@ -109,6 +111,12 @@ class Channel:
             self._outbox.add(self, step)
         self._held.clear()
         self._outbox.add(self, item)
+
+    def _get_delay(self, now: float) -> float:
+        if self._max_delay == math.inf:
+            return math.inf
+        self._first_at = min(self._first_at, now)
+        return min(self._max_delay, (now - self._first_at) / 2)  # after 1, 2, 4, 8 steps, and so on
 
     def fail(self, error: Exception) -> None:
         """Give an error to the reader at once, as the last item; from any thread."""
