@@ -127,7 +127,7 @@ def test_a_difference_at_the_bound_needs_no_number_of_items():
 
 def test_a_missing_champion_is_a_met_reason():
     reason = build_missing_reference_reason("champion")
-    assert (reason.passed, reason.ko) == (True, "챔피언 없음: 이와 비교하는 규칙은 적용하지 않습니다")
+    assert (reason.passed, reason.ko) == (True, "비교할 챔피언 없음: 이와 비교하는 규칙은 적용하지 않습니다")
 
 
 def test_every_verdict_and_outcome_has_one_korean_label():

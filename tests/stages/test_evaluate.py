@@ -20,6 +20,7 @@ from seodang.evaluation import runner
 from seodang.evaluation.exam import PromotedRun, read_promoted_run
 from seodang.io.jsonl import read_json, read_rows, write_json, write_records, write_rows
 from seodang.models import slot
+from seodang.models.adapters import compute_tuned_sha256
 from seodang.paths import Paths
 from seodang.registry.champion import write_champion
 from seodang.registry.ledger.recording import read_ledger
@@ -151,6 +152,30 @@ def test_items_whose_answer_changed_since_the_promotion_are_left_out_and_said_fi
     assert "other reference answers than at the promotion of v0.3.0" in verdict["reasons"][0]["en"]
     assert "no item is left to compare with the champion" in verdict["reasons"][1]["en"]
     assert verdict["exam_reasons"] == 2
+
+
+def test_a_candidate_that_is_the_champion_itself_is_not_compared_with_itself(
+    paths, make_tiny_model, run_stage, build_champion, monkeypatch
+):
+    make_tiny_model(paths.adapter)
+    champion = build_champion("v0.3.0").model_copy(update={"adapter_sha256": compute_tuned_sha256(paths.adapter)})
+    write_champion(paths.champion, champion)
+    monkeypatch.setattr(stage, "fetch_packaged_model", lambda champion, paths: paths.adapter)
+    monkeypatch.setattr(stage, "read_manifest", lambda folder: SimpleNamespace(frequency_penalty=0.0))
+    monkeypatch.setattr(stage, "fetch_promoted_run", lambda champion, paths: PromotedRun())
+    run_stage(paths)
+    verdict = gate.run(gate=build_loss_gate(), paths=paths)
+    assert {result["rule"] for result in verdict["results"]} == {0}
+    reasons = [reason["en"] for reason in verdict["reasons"]]
+    assert any(reason.startswith("the candidate is champion v0.3.0 itself") for reason in reasons)
+    assert "there is no champion to compare with: the rules against it do not apply" in reasons
+
+    rows = [
+        {**row, "loss": 0.1} if row["variant"] == "champion" and row["loss"] else row for row in read_rows(paths.scores)
+    ]
+    write_rows(paths.scores, rows)  # as with another package of the same adapter, such as with a penalty
+    verdict = gate.run(gate=build_loss_gate(), paths=paths)
+    assert {result["rule"] for result in verdict["results"]} == {0, 1}
 
 
 def build_loss_gate():

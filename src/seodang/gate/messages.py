@@ -187,7 +187,8 @@ def build_missing_group_reason(metric: str, group_by: str, group: str) -> Reason
 def build_missing_reference_reason(kind: str) -> Reason:
     """Return that the rules against a reference do not apply, because it does not exist."""
     message = Message(
-        "there is no {reference}: the rules against it do not apply", {"reference": Message(REFERENCE_LABELS[kind])}
+        "there is no {reference} to compare with: the rules against it do not apply",
+        {"reference": Message(REFERENCE_LABELS[kind])},
     )
     return build_reason(True, message, is_information=True)
 

@@ -140,7 +140,11 @@ def _count_options(tasks: Iterable[TaskSamples]) -> dict[tuple[str, str], int]:
 
 
 def _identify(champion: Champion) -> dict[str, str]:
-    return {"version": champion.version, "weights_sha256": champion.weights_sha256}
+    return {
+        "version": champion.version,
+        "weights_sha256": champion.weights_sha256,
+        "adapter_sha256": champion.adapter_sha256,
+    }
 
 
 def _list_variants(

@@ -24,7 +24,9 @@ from seodang.gate.coverage import BASELINE, TrainedTask, add_default_rules, list
 from seodang.gate.decision import Decision
 from seodang.gate.differences import read_score_difference
 from seodang.gate.licences import build_licence_reasons
+from seodang.gate.messages import Reason
 from seodang.gate.pairing import pair_scores
+from seodang.gate.same_model import build_same_model_reason, is_same_model
 from seodang.gate.scores import Scores, select_scores
 from seodang.gate.verdict import VERDICT_LABELS
 from seodang.i18n import _
@@ -40,12 +42,13 @@ logger = logging.getLogger(__name__)
 def run(*, gate: GateParams, paths: Paths) -> Report:
     """Compare the tuned model with the base's best prompts and the champion, and write the verdict."""
     evaluation, preflight = read_json(paths.evaluate_report), read_json(paths.preflight_report)
-    comparisons = _build_comparisons(evaluation, list(read_rows(paths.scores)), list(read_rows(paths.baselines)))
+    comparisons, same = _build_comparisons(evaluation, list(read_rows(paths.scores)), list(read_rows(paths.baselines)))
     tasks = [TrainedTask(**task) for task in preflight["tasks"]]
     gate = add_default_rules(gate, tasks)
     exams = [ExamItem(**row) for row in read_rows(paths.exams)]
     licences = preflight.get("licences") or {}
-    recorded = decide_and_record(paths.ledger, comparisons, gate, tasks, exams, build_licence_reasons(licences))
+    reasons = [*same, *build_licence_reasons(licences)]
+    recorded = decide_and_record(paths.ledger, comparisons, gate, tasks, exams, reasons)
     decision = recorded.decision
     if recorded.path:
         file = recorded.path.relative_to(paths.root)
@@ -79,8 +82,8 @@ def _describe_coverage(task: TrainedTask, gate: GateParams) -> dict[str, Any]:
 
 def _build_comparisons(
     evaluation: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], baselines: Sequence[Mapping[str, Any]]
-) -> dict[str, list[Comparison]]:
-    """Return the tuned model's pairs with each variant of the base, the baseline, and each champion."""
+) -> tuple[dict[str, list[Comparison]], list[Reason]]:
+    """Return the tuned model's pairs with each variant of the base, the baseline, and each other champion."""
     tuned = select_scores(rows, TUNED_VARIANT)
     base_variants = [name for name in evaluation["formats"] if is_base_variant(name)]
     comparisons: dict[str, list[Comparison]] = {
@@ -90,12 +93,16 @@ def _build_comparisons(
         BASELINE: _compare_with_baseline(tuned, baselines),
         "champion": [],
     }
+    same: list[Reason] = []
     champions = [(CHAMPION_VARIANT, evaluation["champion"])] if evaluation["champion"] else []
     champions += [(name_former_champion(former["version"]), former) for former in evaluation.get("best_champions", [])]
     for variant, champion in champions:
         pairs = pair_scores(tuned, select_scores(rows, variant), variant, has_known_scale=True)
-        comparisons["champion"].append((name_champion(champion["version"]), pairs))
-    return comparisons
+        if is_same_model(evaluation, champion, variant, pairs):
+            same.append(build_same_model_reason(champion["version"]))
+        else:
+            comparisons["champion"].append((name_champion(champion["version"]), pairs))
+    return comparisons, same
 
 
 def _compare_with_baseline(tuned: Scores, rows: Sequence[Mapping[str, Any]]) -> list[Comparison]:
