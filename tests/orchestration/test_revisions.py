@@ -25,6 +25,12 @@ def test_uncommitted_and_new_files_are_taken_along_without_a_change_of_the_worki
     assert list_changes(project) == ["words.txt", "new.txt"]
 
 
+def test_changed_files_have_the_names_that_their_user_gave_them(project, git):
+    git(project, "mv", "words.txt", "새 이름.txt")
+    (project / "데이터 1.jsonl").write_text("{}")
+    assert sorted(list_changes(project)) == ["데이터 1.jsonl", "새 이름.txt"]
+
+
 def test_an_experiment_belongs_to_the_commit_that_it_was_run_on(project, git):
     baseline = git(project, "rev-parse", "HEAD")
     commit = git(project, "commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", "experiment")

@@ -3,6 +3,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 import yaml
@@ -10,6 +11,8 @@ from tests.constants import ROOT
 
 from seodang.config.yaml_file import read_yaml
 from seodang.errors import WorkspaceError
+from seodang.io.folder_lock import hold_folder
+from seodang.orchestration import unfinished, worktrees
 from seodang.orchestration.results import save_experiment
 from seodang.orchestration.revisions import resolve_revision
 from seodang.orchestration.unfinished import adopt_unfinished, forget_unfinished
@@ -103,6 +106,58 @@ def test_a_killed_run_is_removed_by_the_next_which_resumes_from_its_checkpoints(
         assert (worktree.paths.training / "key" / "checkpoint-5").is_dir()
         forget_unfinished(worktree.folder)
     assert not list((project / ".seodang" / "unfinished").iterdir())
+
+
+def test_a_note_that_a_kill_cut_off_does_not_stop_the_next_run(project, head):
+    dead = project / ".seodang" / "runs" / "dead"
+    dead.mkdir(parents=True)
+    (dead / "unfinished.json").write_text("")
+    with open_worktree(project, "next", head):
+        assert not dead.exists()
+
+
+@pytest.fixture
+def record_locks(monkeypatch):
+    """Records when a function of a module runs, and when the lock of its folder is taken and given back."""
+
+    def record(module, name):
+        events = []
+
+        @contextmanager
+        def hold(folder):
+            with hold_folder(folder):
+                events.append("held")
+                yield
+                events.append("free")
+
+        def call(*words):
+            events.append(name)
+            return original(*words)
+
+        original = getattr(module, name)
+        monkeypatch.setattr(module, "hold_folder", hold)
+        monkeypatch.setattr(module, name, call)
+        return events
+
+    return record
+
+
+def test_dead_runs_are_looked_for_while_no_run_is_being_opened(project, record_locks):
+    """A run that is being opened has a folder and no lock yet."""
+    (project / ".seodang" / "runs" / "dead").mkdir(parents=True)
+    events = record_locks(worktrees, "_remove")
+    assert remove_dead_worktrees(project) == ["dead"]
+    assert events == ["held", "_remove", "free"]
+
+
+def test_what_a_stopped_run_left_goes_to_one_of_two_equal_runs(project, head, record_locks):
+    with open_worktree(project, "stopped", head) as worktree:
+        adopt_unfinished(project, worktree.folder, worktree.root, head.tree)
+        (worktree.paths.training / "key").mkdir(parents=True)
+    events = record_locks(unfinished, "move")
+    with open_worktree(project, "one", head) as one, open_worktree(project, "two", head) as two:
+        assert [adopt_unfinished(project, each.folder, each.root, head.tree) for each in (one, two)] == [True, False]
+    assert events[:5] == ["held", "move", "free", "held", "free"]
 
 
 def test_a_run_with_other_parameters_does_not_get_the_checkpoints(project, head):

@@ -95,5 +95,12 @@ def _write_working_tree(root: Path) -> str:
 
 
 def list_changes(root: Path) -> list[str]:
-    """Return the files of the working tree that are changed or new, as `git status --short` names them."""
-    return [line[3:] for line in run_git(root, "status", "--porcelain", "--", ".").split("\n") if line]
+    """Return the files of the working tree that are changed or new; of a renamed one the new name."""
+    entries = iter(run_git(root, "status", "--porcelain", "-z", "--", ".").split("\0"))  # -z: git quotes no name
+    names = []
+    for entry in entries:
+        if entry:
+            names.append(entry[3:])
+        if {"R", "C"} & set(entry[:2]):
+            next(entries)  # the former name
+    return names

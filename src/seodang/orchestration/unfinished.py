@@ -6,8 +6,12 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
+from shutil import move
 from typing import Final
 
+from seodang.errors import ArtifactError
+from seodang.io.atomic import write_atomically
+from seodang.io.folder_lock import hold_folder
 from seodang.io.jsonl import read_json
 
 _NOTE: Final = "unfinished.json"
@@ -25,13 +29,14 @@ def adopt_unfinished(project: Path, run_folder: Path, root: Path, files: str) ->
         files: Name of the files of the run: commit or tree, and a digest of those that git ignores.
     """
     key = hashlib.sha256(f"{files}\n".encode() + (root / "params.yaml").read_bytes()).hexdigest()[:16]
-    (run_folder / _NOTE).write_text(json.dumps({"key": key, "root": str(root)}), "utf-8")
+    write_atomically(run_folder / _NOTE, [json.dumps({"key": key, "root": str(root)})])
     kept = _get_folder(project) / key
-    if not kept.is_dir():
-        return False
-    for folder in kept.iterdir():
-        shutil.move(folder, root / ".seodang" / folder.name)
-    kept.rmdir()
+    with hold_folder(_get_folder(project)):  # of two equal runs at once, one gets it
+        if not kept.is_dir():
+            return False
+        for folder in kept.iterdir():
+            move(folder, root / ".seodang" / folder.name)
+        kept.rmdir()
     return True
 
 
@@ -42,9 +47,10 @@ def forget_unfinished(run_folder: Path) -> None:
 
 def keep_unfinished(project: Path, run_folder: Path) -> None:
     """Move the checkpoints and results of a run that did not finish out of its folder."""
-    if not (run_folder / _NOTE).is_file():
+    try:
+        note = read_json(run_folder / _NOTE)
+    except ArtifactError:  # no note; or damaged, which must not keep the next run from starting
         return
-    note = read_json(run_folder / _NOTE)
     folders = [Path(note["root"], ".seodang", name) for name in _FOLDERS]
     folders = [folder for folder in folders if folder.is_dir() and any(folder.iterdir())]
     if not folders:
@@ -53,7 +59,7 @@ def keep_unfinished(project: Path, run_folder: Path) -> None:
     shutil.rmtree(kept, ignore_errors=True)
     kept.mkdir(parents=True)
     for folder in folders:
-        shutil.move(folder, kept / folder.name)
+        move(folder, kept / folder.name)
     newest_first = sorted(_get_folder(project).iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
     for old in newest_first[_MAX_KEPT:]:
         shutil.rmtree(old, ignore_errors=True)

@@ -64,7 +64,7 @@ def open_worktree(project: Path, name: str, revision: Revision) -> Iterator[Work
     with hold_folder(runs):
         runs.mkdir(parents=True, exist_ok=True)
         (runs / ".gitignore").write_text("*\n")
-        remove_dead_worktrees(project)
+        _remove_dead(project)
         lock = _create_folder(runs / name)
     try:
         prefix = run_git(project, "rev-parse", "--show-prefix").strip("/")
@@ -104,7 +104,15 @@ def list_worktrees(project: Path) -> list[str]:
 
 
 def remove_dead_worktrees(project: Path) -> list[str]:
-    """Remove the worktrees whose processes are gone; return the names of their runs."""
+    """Remove the worktrees whose processes are gone; return the names of their runs.
+
+    A run that is just being opened has its folder before its lock, so this waits for it.
+    """
+    with hold_folder(_get_runs_folder(project)):
+        return _remove_dead(project)
+
+
+def _remove_dead(project: Path) -> list[str]:
     dead = []
     for folder in (_get_runs_folder(project) / name for name in list_worktrees(project)):
         lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
