@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from prefect import flow, get_run_logger
-from prefect.events import emit_event
+from prefect.client.orchestration import get_client
+from prefect.events import Event, Resource
 
+from flows.escaping import escape_log_line
 from flows.liveness import watch_life
 from flows.pipeline import find_project
 from seodang.i18n import _
@@ -29,9 +31,19 @@ def watch_sources(project: str | None = None, quiet_seconds: float = 60.0) -> li
     """
     folder = find_project(project)
     with watch_life():
-        changed = watch(folder, quiet_seconds)
-    if changed:
-        get_run_logger().info(_("changed: {names}", names=", ".join(changed[:10])))
-        resource = {"prefect.resource.id": f"seodang.project.{folder.name}", "prefect.resource.name": folder.name}
-        emit_event(EVENT, resource=resource, payload={"files": changed[:_MAX_NAMES], "count": len(changed)})
-    return changed
+        return watch(folder, quiet_seconds, lambda changed: _report(folder.name, changed))
+
+
+def _report(project: str, changed: list[str]) -> None:
+    """Log changed files and send the event; it is with the server when this function returns.
+
+    Prefect's own emit_event only queues it, and a killed process would lose the change.
+    """
+    get_run_logger().info(_("changed: {names}", names=escape_log_line(", ".join(changed[:10]))))
+    event = Event(
+        event=EVENT,
+        resource=Resource({"prefect.resource.id": f"seodang.project.{project}", "prefect.resource.name": project}),
+        payload={"files": changed[:_MAX_NAMES], "count": len(changed)},
+    )
+    with get_client(sync_client=True) as client:
+        client.request("POST", "/events", json=[event.model_dump(mode="json")]).raise_for_status()

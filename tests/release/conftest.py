@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from seodang.paths import Paths
+from seodang.registry.champion import write_champion
+from seodang.registry.history import RegistryEvent, append_event
 from seodang.release.router import Router, find_program, write_config
 
 RunRouter = Callable[[Path, int, int], AbstractContextManager[tuple[Router, str]]]
@@ -54,3 +57,16 @@ def _wait_until_answered(url: str, folder: Path) -> None:
         except OSError:
             time.sleep(0.05)
     pytest.fail(f"the router did not answer:\n{(folder / 'haproxy.log').read_text()}")
+
+
+@pytest.fixture
+def two_versions(tmp_path, build_champion):
+    """A registry in which v0.2.0 with tiny:2 took the place of v0.1.0 with tiny:1."""
+    paths = Paths(tmp_path)
+    champions = [build_champion(f"v0.{n}.0").model_copy(update={"model_tag": f"tiny:{n}"}) for n in (1, 2)]
+    for champion, previous in zip(champions, (None, "v0.1.0"), strict=True):
+        append_event(
+            paths.history, RegistryEvent(action="promote", previous=previous, best=[], **champion.model_dump())
+        )
+    write_champion(paths.champion, champions[1], [])
+    return paths

@@ -1,9 +1,11 @@
 """A service without a model: it answers with a tag. Run: python stub_service.py PORT TAG [TAG=FAULT ...]
 
-The argument TAG=FAULT gives a tag a fault: `ends` (at its start), `no_text`, `no_usage`, `other` (tag), `broken` (500).
+The argument TAG=FAULT gives a tag a fault: `ends` (at its start), `dies` (at its first question), `no_text`,
+`no_usage`, `no_choice`, `other` (tag), `broken` (500).
 """
 
 import json
+import os
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -27,6 +29,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
+        if get_fault() == "dies":
+            os._exit(1)
         text = "" if get_fault() == "no_text" else "서울입니다."
         usage = {"prompt_tokens": 3, "completion_tokens": 2} if get_fault() != "no_usage" else None
         frame = {"model": TAG, "usage": usage}
@@ -34,6 +38,8 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(500, {})
         elif self.path == "/generate":
             self.reply(200, {**frame, "output": text, "finish_reason": "stop"})
+        elif get_fault() == "no_choice":
+            self.reply(200, {**frame, "choices": [text]})
         else:
             self.reply(200, {**frame, "choices": [{"message": {"content": text}, "finish_reason": "stop"}]})
 

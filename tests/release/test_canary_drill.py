@@ -27,6 +27,7 @@ PARAMS = {
     "share": 0.5,
     "alpha": 0.05,
     "max_requests": 10_000,
+    "max_hours": 1,
     "look_seconds": 0.2,
     "fast_seconds": 600.0,
     "probes": {"per_minute": 0, "file": None, "tasks": None},

@@ -18,7 +18,7 @@ from seodang.registry import promotion
 from seodang.registry.champion import read_champion
 from seodang.registry.history import read_history
 from seodang.release import release as release_module
-from seodang.release.journal import list_records, read_journal
+from seodang.release.journal import create_journal, list_records, read_journal, write_journal
 from seodang.release.release import read_packaged_tag
 from seodang.release.router import Router
 from seodang.release.services import list_services, stop_service
@@ -200,6 +200,19 @@ def test_a_rollback_that_comes_after_another_promotion_changes_nothing(paths, ca
     assert main(["rollback", "--to", "v0.0.9", "--worse", "v0.3.0", "--canary", "c3", "--message", "late"]) == 0
     assert "v0.3.0 is not the champion any more, v0.1.0 is" in capsys.readouterr().out
     assert read_state(paths) == before
+
+
+def test_a_canary_goes_on_after_a_restart_of_the_machine(paths, find_free_port, monkeypatch):
+    """The journal names a port at which nothing listens any more, and the router is gone."""
+    if shutil.which("haproxy") is None:
+        pytest.skip("no HAProxy is installed: apt-get install haproxy")
+    port = find_free_port()
+    journal = create_journal("release", port, None).model_copy(update={"previous": "v0.1.0"})
+    write_journal(paths, journal.model_copy(update={"live_port": find_free_port()}))
+    monkeypatch.setattr(canary, "watch_services", lambda *_words, **_names: pytest.fail("there is no old service"))
+    assert main(["release", "--canary", "--port", str(port)]) == 0
+    assert ask(port) == get_tags(paths)["v0.2.0"]
+    assert main(["release", "--canary", "--port", str(find_free_port())]) == 2  # the router listens on the first one
 
 
 def test_a_model_that_was_not_approved_is_refused(paths, capsys):

@@ -97,9 +97,20 @@ def test_a_port_of_another_program_is_named_in_korean_too(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    ("fault", "problem"), [("no_text", "no text"), ("no_usage", "completion_tokens None"), ("broken", "status 500")]
+    ("fault", "problem"),
+    [
+        ("no_text", "no text"),
+        ("no_usage", "completion_tokens None"),
+        ("broken", "status 500"),
+        ("dies", "no answer"),
+    ],
 )
 def test_an_answer_without_what_clients_read_fails_the_smoke_test(start, fault, problem):
     with pytest.raises(UnfitForService) as caught:
         run_smoke_test(start(fault), PROMPTS)
     assert caught.value.detail == f"the smoke test failed: POST /generate: {problem}"
+
+
+def test_a_chat_answer_in_another_shape_fails_the_smoke_test(start):
+    with pytest.raises(UnfitForService, match="POST /v1/chat/completions: no message"):
+        run_smoke_test(start("no_choice"), PROMPTS)

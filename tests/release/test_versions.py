@@ -1,30 +1,23 @@
 """Versions of running services, and their place in the registry."""
 
+import json
 import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from tests.constants import ROOT
 
 from seodang.cli.main import main
 from seodang.errors import ReleaseError
-from seodang.paths import Paths
-from seodang.registry.champion import write_champion
-from seodang.registry.history import RegistryEvent, append_event
 from seodang.release import versions
-from seodang.release.versions import check_champion, roll_back_champion
+from seodang.release.traffic import ask_tag
+from seodang.release.versions import RunningService, check_champion, roll_back_champion
 
 
 @pytest.fixture
-def paths(tmp_path, build_champion):
-    """A registry in which v0.2.0 with tiny:2 took the place of v0.1.0 with tiny:1."""
-    paths = Paths(tmp_path)
-    champions = [build_champion(f"v0.{n}.0").model_copy(update={"model_tag": f"tiny:{n}"}) for n in (1, 2)]
-    for champion, previous in zip(champions, (None, "v0.1.0"), strict=True):
-        append_event(
-            paths.history, RegistryEvent(action="promote", previous=previous, best=[], **champion.model_dump())
-        )
-    write_champion(paths.champion, champions[1], [])
-    return paths
+def paths(two_versions):
+    return two_versions
 
 
 def test_the_version_of_the_old_service_is_that_of_the_registry(paths):
@@ -56,3 +49,43 @@ def test_a_watch_of_services_that_do_not_answer_may_be_tried_again(find_free_por
     port = find_free_port()
     assert main(["canary", "watch", "--old", str(port), "--new", "1"]) == 75
     assert f"no service answers on port {port}" in capsys.readouterr().err
+
+
+class OtherProgram(BaseHTTPRequestHandler):
+    """Answers every request with the same content."""
+
+    content: object = None
+
+    def do_GET(self):
+        body = json.dumps(type(self).content).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_words):
+        pass
+
+
+@pytest.mark.parametrize("content", [None, [], "text", {"data": None}, {"data": ["text"]}, {"data": []}])
+def test_another_program_on_the_port_is_no_service(content):
+    handler = type("Handler", (OtherProgram,), {"content": content})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        service = RunningService(server.server_port)
+        assert (ask_tag(service.port, ""), service.ask_adapter()) == (None, None)
+        with pytest.raises(ReleaseError, match="does not list its models"):
+            service.ask_version()
+        server.shutdown()
+
+
+@pytest.mark.parametrize("key", ["비밀-4711", "secret-4711\r\nx: y"])
+@pytest.mark.parametrize("words", [["release", "--dry-run"], ["canary", "watch", "--old", "1", "--new", "2"]])
+def test_a_key_that_no_header_can_hold_is_not_shown(key, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    monkeypatch.setenv("SEODANG_API_KEY", key)
+    assert main(words) == 2
+    shown = capsys.readouterr().err
+    assert "SEODANG_API_KEY has a character that no key has" in shown
+    assert "4711" not in shown

@@ -16,6 +16,7 @@ PARAMS = CanaryParams.model_validate(
         "share": 0.25,
         "alpha": 0.05,
         "max_requests": 1000,
+        "max_hours": 1,
         "look_seconds": 0.001,
         "fast_seconds": 1.0,
         "probes": {"per_minute": 0, "file": None, "tasks": None},
@@ -86,6 +87,12 @@ def test_without_a_verdict_the_old_version_answers_everything():
     traffic = FakeTraffic()
     end = watch_canary(traffic, grow((150, 300), (48, 100)), PARAMS, pytest.fail)
     assert (end.outcome, traffic.shares) == ("undecided", [0.25, 0.0])
+
+
+def test_a_canary_of_a_service_without_requests_ends():
+    params = PARAMS.model_copy(update={"max_hours": 1e-9})
+    end = watch_canary(FakeTraffic(), grow((1, 1), (0, 0)), params, pytest.fail)
+    assert (end.outcome, end.reason) == ("undecided", "canary: undecided after 0 requests")
 
 
 def test_a_candidate_that_is_down_is_rolled_back_without_any_request():

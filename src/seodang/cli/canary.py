@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from seodang.cli.chat import KEY_VARIABLE
+from seodang.cli.api_key import read_key
 from seodang.cli.serve import check_address
 from seodang.cli.terminal import print_lines, print_table
 from seodang.i18n import _
@@ -102,13 +102,14 @@ def watch_services(old: int, new: int, canary: str, *, event: bool) -> Outcome:
     from seodang.config.load import load_params
     from seodang.registry.champion import read_champion
     from seodang.release.fall import Fall, GuardedTraffic, require_api_url, roll_back_by_automation
+    from seodang.release.journal import hold_service
     from seodang.release.router import Router
     from seodang.release.versions import RunningService, check_champion, roll_back_champion
     from seodang.release.watch import hold_watch, watch_canary
 
     if event:
         require_api_url()
-    paths, key = Paths(Path.cwd()), os.environ.get(KEY_VARIABLE, "")
+    paths, key = Paths(Path.cwd()), read_key()
     all_params, router = load_params(paths.params), Router(paths.router)
     params = all_params.canary
     services: dict[Role, RunningService] = {
@@ -127,7 +128,8 @@ def watch_services(old: int, new: int, canary: str, *, event: bool) -> Outcome:
             fall = Fall(canary=canary, worse=champion.version, version=version, reason=reason)
             roll_back_by_automation(paths, fall, all_params.release.automation_seconds)
         else:
-            roll_back_champion(paths, version, reason)
+            with hold_service(paths, lambda _holder: None):
+                roll_back_champion(paths, version, reason)
 
     with hold_watch(paths.router), _compare_probes(paths, params, services) as compare_probes:
         read = _build_reader(router, services, params.fast_seconds)

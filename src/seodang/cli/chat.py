@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -11,13 +10,12 @@ from typing import Annotated
 
 import typer
 
+from seodang.cli.api_key import read_key
 from seodang.cli.chat_models import ChatModel, ChatOptions
 from seodang.cli.chat_session import ChatSession, answer_lines, answer_once, run_prompt
 from seodang.errors import SeodangError
 from seodang.i18n import _
 from seodang.paths import Paths
-
-KEY_VARIABLE = "SEODANG_API_KEY"
 
 
 def chat(
@@ -74,7 +72,7 @@ def _open_model(url: str, model: str, folder: Path | None) -> ChatModel:
     if url:
         from seodang.cli.chat_remote import RemoteModel
 
-        return RemoteModel(url, model, os.environ.get(KEY_VARIABLE, "").strip())
+        return RemoteModel(url, model, read_key())
     if model:
         raise SeodangError(_("--model names a model of a service: add --url"))
     from seodang.cli.chat_local import load_local_model

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 import requests
 from requests.auth import AuthBase
 
+from seodang.cli.api_key import check_key
 from seodang.cli.chat_models import ChatOptions, ChatPart, Message
 from seodang.errors import SeodangError, ServiceUnreachable
 from seodang.i18n import _
@@ -38,8 +39,7 @@ class RemoteModel:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise SeodangError(_("--url {url} is no address of a service, such as http://127.0.0.1:3000", url=url))
         self._url = url.rstrip("/").removesuffix("/v1")
-        if not (key.isascii() and key.isprintable()):  # no header may hold it
-            raise SeodangError(_("SEODANG_API_KEY has a character that no key has; copy the key again"))
+        check_key(key)
         self._has_key = bool(key)
         self._http = requests.Session()
         self._http.trust_env = not is_loopback(parts.hostname)  # a proxy cannot reach this machine's loopback

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from seodang.cli.chat import KEY_VARIABLE
+from seodang.cli.api_key import read_key
 from seodang.cli.terminal import print_lines
 from seodang.i18n import N_, _
 from seodang.paths import Paths
@@ -158,7 +157,7 @@ def _open_project() -> Project:
     return Project(
         paths=paths,
         params=load_params(paths.params).release,
-        key=os.environ.get(KEY_VARIABLE, ""),
+        key=read_key(),
         report=_report,
         report_waiting=_report_waiting,
     )

@@ -92,6 +92,8 @@ class CanaryParams(Section):
     """Probability of a false rollback, however often one looks."""
     max_requests: PositiveInt
     """Requests of the new version after which a comparison without a verdict ends."""
+    max_hours: PositiveFloat
+    """Time after which a comparison without a verdict ends: a service that nobody uses never gets there otherwise."""
     look_seconds: PositiveFloat
     """Time between two looks."""
     fast_seconds: PositiveFloat

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -58,8 +58,8 @@ def update_state(
     found = dict(versions)
     if state is None or found == state.reported:
         return WatchState(reported=found, current=found), []
-    first = state.first_change or now
-    last = now if found != state.current or state.last_change is None else state.last_change
+    first = min(state.first_change or now, now)  # min: somebody may have set the clock back
+    last = now if found != state.current else min(state.last_change or now, now)
     quiet, waited = (now - last).total_seconds(), (now - first).total_seconds()
     if quiet < quiet_seconds and waited < _LONGEST_WAIT * quiet_seconds:
         return WatchState(reported=state.reported, current=found, first_change=first, last_change=last), []
@@ -68,8 +68,13 @@ def update_state(
     return WatchState(reported=found, current=found), changed
 
 
-def watch(project: Path, quiet_seconds: float) -> list[str]:
+def watch(project: Path, quiet_seconds: float, report: Callable[[list[str]], None]) -> list[str]:
     """Look at the sources of params.yaml once; return the names of changed files if they are to be reported now.
+
+    Args:
+        project: Folder of the project.
+        quiet_seconds: The sources must not change for this long before a report.
+        report: Gets the names. If it fails, or the process is killed, the next look reports them again.
 
     Raises:
         ParamsError: If params.yaml cannot be used.
@@ -78,6 +83,8 @@ def watch(project: Path, quiet_seconds: float) -> list[str]:
     state = WatchState.model_validate_json(file.read_text("utf-8")) if file.is_file() else None
     versions = read_versions(load_params(Paths(project).params).ingest, project, state.current if state else {})
     state, changed = update_state(state, versions, datetime.now(UTC), quiet_seconds)
+    if changed:
+        report(changed)
     write_atomically(file, [state.model_dump_json()])
     return changed
 
@@ -100,7 +107,8 @@ def read_versions(ingest: IngestParams, project: Path, last: Versions) -> dict[s
         except (SourceError, requests.RequestException) as error:
             text = str(error) if isinstance(error, SourceError) else describe_error(error)
             logger.warning(_("{url}: {error}; its version counts as unchanged", url=redact_url(url), error=text))
-            versions |= {name: version for name, version in last.items() if name.startswith(redact_url(url))}
+            kept = {name: version for name, version in last.items() if name.startswith(redact_url(url))}
+            versions = kept | versions  # another source may have a longer address, and an answer
     return versions
 
 

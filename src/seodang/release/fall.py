@@ -113,7 +113,8 @@ def roll_back_by_automation(paths: Paths, fall: Fall, seconds: float) -> bool:
         if _wait_for(lambda: _is_champion(paths, fall.version), seconds):
             return True
         logger.warning(_("no automation rolled back within {seconds:g} s; rolling back here", seconds=seconds))
-    roll_back_champion(paths, fall.version, fall.reason)
+    with hold_service(paths, lambda _holder: None):  # the automation may have begun just now
+        roll_back_champion(paths, fall.version, fall.reason)
     return False
 
 

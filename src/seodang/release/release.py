@@ -93,11 +93,15 @@ def _begin(project: Project, request: ReleaseRequest) -> Operation:
             raise ReleaseError(
                 _("the rollback to {version} is not finished; finish it: seodang rollback", version=last.version)
             )
-        return Operation(project, last.model_copy(update={"port": request.port}))
+        operation = Operation(project, last.model_copy(update={"port": request.port}))
+        if (
+            last.live_port is not None and ask_tag(last.live_port, project.key) is None
+        ):  # after a restart of the machine
+            operation.note(live_port=_find_live(project, request))
+        return operation
     _check_port(project, request)
     champion = read_champion(project.paths.champion)
-    journal = create_journal("release", request.port, request.message)
-    operation = Operation(project, journal)
+    operation = Operation(project, create_journal("release", request.port, request.message))
     operation.note(previous=champion.version if champion else None, live_port=_find_live(project, request))
     return operation
 
@@ -106,24 +110,44 @@ def _check_port(project: Project, request: ReleaseRequest) -> None:
     """Raise an error before anything changes if service or router could not listen.
 
     Raises:
-        ReleaseError: If another program uses the port, or there is no router to be started.
+        ReleaseError: If another program uses the port, a router listens on another one, or none can be started.
     """
-    if request.canary and not Router(project.paths.router).is_running():
+    router = Router(project.paths.router)
+    if request.canary and not router.is_running():
         find_program()
-    elif request.canary or find_service(project.paths, port=request.port):
+    elif request.canary:
+        if (port := router.read_public_port()) not in (None, request.port):
+            raise ReleaseError(
+                _(
+                    "the router of this project listens on port {port}; add --port {port}, or stop it: {command}",
+                    port=port,
+                    command="seodang release --stop",
+                )
+            )
+        return
+    elif find_service(project.paths, port=request.port):
         return
     if ask_tag(request.port, project.key) != read_packaged_tag(project.paths):
         check_free(request.port)
 
 
 def _find_live(project: Project, request: ReleaseRequest) -> int | None:
-    """Return the port of the service that answers today; None if none does."""
+    """Return the port of the service that answers today; None if none does.
+
+    Raises:
+        ReleaseError: If a router runs, and the release is to do without one.
+    """
     router = Router(project.paths.router)
+    port = request.old if request.canary else request.port
     if router.is_running():
         if not request.canary:
-            raise ReleaseError(_("a router answers for this project; release with --canary, or stop it first"))
-        return get_live_port(router)
-    port = request.old if request.canary else request.port
+            raise ReleaseError(
+                _(
+                    "a router answers for this project; release with --canary, or stop it first: {command}",
+                    command="seodang release --stop",
+                )
+            )
+        port = get_live_port(router)
     return port if port is not None and ask_tag(port, project.key) else None
 
 

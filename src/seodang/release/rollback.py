@@ -65,7 +65,8 @@ def explain_no_need(paths: Paths, request: RollbackRequest) -> str | None:
     if request.canary is not None and has_record(paths, request.canary, "rollback"):
         return _("canary {id} was rolled back already; nothing has changed", id=request.canary)
     champion = read_champion(paths.champion)
-    if request.worse is not None and champion is not None and champion.version not in (request.worse, request.to):
+    known = [format_version(name) for name in (request.worse, request.to) if name is not None]
+    if request.worse is not None and champion is not None and champion.version not in known:
         return _(
             "{worse} is not the champion any more, {version} is; nothing has changed",
             worse=request.worse,
@@ -81,7 +82,7 @@ def find_target(paths: Paths, to: str | None) -> tuple[str, str]:
         RegistryError: If there is no such version.
     """
     champion = read_champion(paths.champion)
-    if champion is not None and to is not None and champion.version == f"v{to.removeprefix('v')}":
+    if champion is not None and to is not None and champion.version == format_version(to):
         return champion.version, champion.model_tag
     _current, event = find_rollback_target(paths, to)
     return event.version, event.model_tag
@@ -90,7 +91,7 @@ def find_target(paths: Paths, to: str | None) -> tuple[str, str]:
 def _begin(project: Project, request: RollbackRequest) -> Operation:
     """Continue the rollback that was killed, or begin one; it may begin in the middle of a release."""
     last = read_journal(project.paths)
-    if last is not None and last.outcome is None and last.action == "rollback" and request.canary in (None, last.id):
+    if last is not None and continues_last(last, request):
         return Operation(project, last)
     if request.message is None:
         raise ReleaseError(_("no rollback is unfinished; a new one needs a reason: seodang rollback --message TEXT"))
@@ -105,6 +106,18 @@ def _begin(project: Project, request: RollbackRequest) -> Operation:
         live_port=last.live_port if last else None,
     )
     return operation
+
+
+def continues_last(last: Journal, request: RollbackRequest) -> bool:
+    """Return whether a request is about a rollback that was killed: the same canary and the same version, or any."""
+    is_unfinished = last.outcome is None and last.action == "rollback"
+    is_target = request.to is None or format_version(request.to) == last.version
+    return is_unfinished and is_target and request.canary in (None, last.id)
+
+
+def format_version(name: str) -> str:
+    """Return a version as the registry writes it; users may leave the v out."""
+    return f"v{name.removeprefix('v')}"
 
 
 def _find_tag(operation: Operation) -> str:

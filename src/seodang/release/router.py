@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import shutil
 import socket
 from dataclasses import dataclass
@@ -123,6 +124,14 @@ class Router:
         """
         rows = {row["svname"]: row for row in self._read_statistics()}
         return {role: int(rows[role]["addr"].rpartition(":")[2]) for role in ROLES}
+
+    def read_public_port(self) -> int | None:
+        """Return the port that clients connect to, from the configuration; None without one."""
+        try:
+            found = re.search(r"^  bind .*:(\d+)$", (self.folder / _CONFIG).read_text("utf-8"), re.MULTILINE)
+        except OSError:
+            return None
+        return int(found[1]) if found else None
 
     def read_share(self) -> float:
         """Return the share of new requests that the candidate gets.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from seodang.errors import UnfitForService
+from seodang.errors import ServiceUnreachable, UnfitForService
 from seodang.i18n import _
 from seodang.release.versions import RunningService
 
@@ -21,7 +21,7 @@ def run_smoke_test(service: RunningService, prompts: Sequence[str]) -> None:
         prompts: Instructions; the first one is also sent to the chat route.
 
     Raises:
-        UnfitForService: If an answer has an error, no text, or not the fields that clients read.
+        UnfitForService: If there is no answer, or it has an error, no text, or not the fields that clients read.
     """
     body: dict[str, Any]
     for prompt in prompts:
@@ -30,9 +30,12 @@ def run_smoke_test(service: RunningService, prompts: Sequence[str]) -> None:
         _check(service, "/generate", answer, answer.get("output"), answer.get("finish_reason"))
     body = {"messages": [{"role": "user", "content": prompts[0]}], "max_tokens": _MAX_TOKENS}
     answer = _send(service, "/v1/chat/completions", body)
-    choice = (answer.get("choices") or [{}])[0]
-    text = (choice.get("message") or {}).get("content")
-    _check(service, "/v1/chat/completions", answer, text, choice.get("finish_reason"))
+    try:
+        choice = answer["choices"][0]
+        text, reason = choice["message"]["content"], choice["finish_reason"]
+    except (LookupError, TypeError) as error:
+        raise _build_error(service, "/v1/chat/completions", f"no message ({error!r})") from error
+    _check(service, "/v1/chat/completions", answer, text, reason)
 
 
 def check_version(service: RunningService, tag: str, adapter_sha256: str | None = None) -> None:
@@ -62,7 +65,10 @@ def check_version(service: RunningService, tag: str, adapter_sha256: str | None 
 
 
 def _send(service: RunningService, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    status, answer = service.post(path, body)
+    try:
+        status, answer = service.post(path, body)
+    except ServiceUnreachable as error:  # it was ready, and its first request ended it, or takes minutes
+        raise _build_error(service, path, "no answer") from error
     if status != 200 or not isinstance(answer, dict):
         raise _build_error(service, path, f"status {status}")
     return answer

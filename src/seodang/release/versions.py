@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import requests
 
-from seodang.errors import ReleaseError, ServiceUnreachable
+from seodang.errors import ReleaseError, ServiceUnreachable, describe_error
 from seodang.i18n import _
 from seodang.paths import Paths
 from seodang.registry.champion import read_champion_file
@@ -43,10 +43,15 @@ class RunningService:
             return str(response.json()["data"][0]["id"])
         except (requests.ConnectionError, requests.Timeout) as error:
             raise ServiceUnreachable(_("no service answers on port {port}", port=self.port)) from error
-        except (requests.RequestException, ValueError, KeyError, IndexError) as error:
-            raise ReleaseError(
-                _("the service on port {port} does not list its models: {error}", port=self.port, error=error)
-            ) from error
+        except requests.HTTPError as error:
+            raise self._build_error(_("status {status}", status=error.response.status_code)) from error
+        except (requests.RequestException, ValueError, LookupError, TypeError) as error:  # another program's content
+            raise self._build_error(describe_error(error)) from error
+
+    def _build_error(self, problem: str) -> ReleaseError:
+        return ReleaseError(
+            _("the service on port {port} does not list its models: {error}", port=self.port, error=problem)
+        )
 
     def ask_adapter(self) -> str | None:
         """Return the sha256 of the adapter of the packaged model; None if its lineage does not have it.
@@ -56,11 +61,12 @@ class RunningService:
         """
         try:
             response = self._get("/lineage")
-            adapter = response.json().get("adapter_sha256") if response.ok else None
+            content = response.json() if response.ok else None
         except (requests.ConnectionError, requests.Timeout) as error:
             raise ServiceUnreachable(_("no service answers on port {port}", port=self.port)) from error
-        except ValueError:
+        except (requests.RequestException, ValueError):
             return None
+        adapter = content.get("adapter_sha256") if isinstance(content, dict) else None
         return None if adapter is None else str(adapter)
 
     def post(

@@ -111,6 +111,7 @@ def watch_canary(
         compare_probes: Returns the comparisons of the answers to probes.
     """
     comparison, looks_down = Comparison(params, compare_probes), 0
+    deadline = time.monotonic() + params.max_hours * 3600
     try:
         comparison.look(read)  # marks the beginning
         traffic.set_share(params.share)
@@ -124,7 +125,7 @@ def watch_canary(
                 return _end("kept", "canary: no score is worse", comparison)
             if decision.verdict == "worse" or looks_down == _LOOKS_DOWN:
                 break
-            if comparison.count_requests() >= params.max_requests:
+            if comparison.count_requests() >= params.max_requests or time.monotonic() > deadline:
                 traffic.set_share(0.0)
                 return _end("undecided", f"canary: undecided after {comparison.count_requests()} requests", comparison)
     except BaseException:
