@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from flows.serve import ServerUnavailable, probe
 from flows.settings import START_SECONDS
 from seodang.config.yaml_file import read_yaml
 from seodang.errors import SeodangError
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     project = options.project.resolve()
     try:
         deployments = select_deployments(read_yaml(project / "prefect.yaml"), options.names)
+        check_server()
         create_pools({deployment["work_pool"]["name"] for deployment in deployments})
     except SeodangError as error:
         print(f"seodang: {error}", file=sys.stderr)
@@ -57,6 +59,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if code == 0:
         _deploy_automation(options.start)
     return code
+
+
+def check_server() -> None:
+    """Check that the Prefect server of the environment or the profile answers, if one is set.
+
+    Raises:
+        ServerUnavailable: If it does not.
+    """
+    from prefect.settings import PREFECT_API_URL
+
+    url = PREFECT_API_URL.value()
+    if url is not None and probe(url.rstrip("/")) == "nothing":
+        raise ServerUnavailable(
+            _("no Prefect server answers at {url}; start one: prefect server start; or set PREFECT_API_URL", url=url)
+        )
 
 
 def _build_parser() -> argparse.ArgumentParser:
@@ -86,9 +103,9 @@ def select_deployments(content: dict[str, Any], names: Iterable[str]) -> list[di
     """Return the deployments of prefect.yaml with these names.
 
     Raises:
-        SeodangError: If there is no deployment of a name.
+        SeodangError: If there is no deployment of a name, or one has no work pool that this command can create.
     """
-    deployments = content["deployments"]
+    deployments = content.get("deployments") or []
     known = sorted({deployment["name"] for deployment in deployments})
     if unknown := sorted(set(names) - set(known)):
         raise SeodangError(
@@ -98,7 +115,19 @@ def select_deployments(content: dict[str, Any], names: Iterable[str]) -> list[di
                 known=", ".join(known),
             )
         )
-    return [deployment for deployment in deployments if deployment["name"] in set(names)]
+    selected = [deployment for deployment in deployments if deployment["name"] in set(names)]
+    for deployment in selected:
+        if (pool := (deployment.get("work_pool") or {}).get("name")) not in POOLS:
+            raise SeodangError(
+                _(
+                    "prefect.yaml: deployment {name} has the work pool {pool}, and this command creates {known}; for a pool of"
+                    " your own use: prefect work-pool create, then prefect deploy",
+                    name=deployment["name"],
+                    pool=pool or _("none"),
+                    known=", ".join(POOLS),
+                )
+            )
+    return selected
 
 
 def _get_flow_name(deployment: dict[str, Any]) -> str:

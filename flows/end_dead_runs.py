@@ -17,6 +17,7 @@ from prefect.states import Crashed
 
 from flows.automations import TAG
 from flows.dead_runs import report_dead_runs
+from flows.escaping import escape_log_line
 from flows.liveness import ALIVE_LABEL
 from flows.pipeline import find_project
 from seodang.i18n import _
@@ -37,7 +38,7 @@ def end_dead_runs(project: str | None = None, answer_seconds: float = 60.0) -> l
     """
     ended = [*report_dead_runs(find_project(project), is_new_server=False), *crash_silent_runs(answer_seconds)]
     if ended:
-        get_run_logger().warning(_("dead runs: {names}", names=", ".join(ended)))
+        get_run_logger().warning(_("dead runs: {names}", names=escape_log_line(", ".join(ended))))
     return ended
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 _MAX_VALUE: Final = 120  # characters
+_BLOCK: Final = re.compile(r"^(#{1,6}|[-+=]+|\d+[.)])(?=\s|$)")  # begins a heading, a list or a line
 
 
 def escape_log_line(line: str) -> str:
@@ -27,7 +28,8 @@ def escape_markdown(text: str) -> str:
     """Return a text on one line that Markdown and HTML show as it is: no links, pictures or tags from data."""
     plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     escaped = re.sub(r"([\\`*\[\]|~!]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", plain)
-    return escaped.replace("://", ":&#47;&#47;").replace("www.", "www&#46;")
+    escaped = _BLOCK.sub(lambda mark: f"&#{ord(mark[0][0])};{mark[0][1:]}", escaped)
+    return escaped.replace("://", ":&#47;&#47;").replace("www.", "www&#46;").replace("@", "&#64;")
 
 
 def escape_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

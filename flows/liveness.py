@@ -147,7 +147,8 @@ class _Watcher(threading.Thread):
                     _drop_output()
                     return self._end(_("the worker of this run is gone; the run ends"))
                 if looks % _ASK_EVERY == 0:
-                    with suppress(httpx.HTTPError):
+                    # Whatever a server or a proxy before it answers: without this thread the run counts as dead.
+                    with suppress(Exception):
                         self.is_given_up = self._ask(client)
                 if self.is_given_up:
                     return self._end(_("the server has given this run up; its process ends"))
@@ -155,8 +156,10 @@ class _Watcher(threading.Thread):
 
     def _ask(self, client: SyncPrefectClient) -> bool:
         """Show a sign of life; return whether the server has given the run up."""
+        if _find_final_state(_read_states(client, self._run_id)) is not None:
+            return True  # also a deleted run, which takes no label
         client.update_flow_run_labels(self._run_id, {ALIVE_LABEL: time.time()})
-        return _find_final_state(_read_states(client, self._run_id)) is not None
+        return False
 
     def _end(self, reason: str) -> None:
         """End the flow in the main thread, as Prefect does; it reports the crash, if there is a server."""

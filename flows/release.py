@@ -17,6 +17,7 @@ from prefect.input import RunInput
 from prefect.runtime import flow_run
 from prefect.states import Completed, Running
 
+from flows.escaping import escape_log_line, escape_markdown
 from flows.pipeline import find_project, pipeline_flow
 from flows.service_commands import print_plan, run_seodang
 from seodang.i18n import _
@@ -53,7 +54,7 @@ def release(run: ReleaseParameters = _DEFAULTS, project: str | None = None) -> s
     if run.dry_run:
         return Completed(name="DryRun", message=" ".join(plan))
     tag = str(read_packaged_tag(Paths(folder)))
-    if run.approval and (refusal := _ask_for_approval("\n\n".join(plan), run.approval_seconds)):
+    if run.approval and (refusal := _ask_for_approval("\n\n".join(map(escape_markdown, plan)), run.approval_seconds)):
         get_run_logger().warning(refusal)
         return Completed(name="NotApproved", message=refusal)
     end = run_seodang("release", [*run.list_options(), "--model", tag], folder)
@@ -62,16 +63,16 @@ def release(run: ReleaseParameters = _DEFAULTS, project: str | None = None) -> s
 
 def _ask_for_approval(plan: str, seconds: int) -> str | None:
     """Pause until a person answers; return why nothing is promoted, or None."""
-    form = Approval.with_initial_data(description=plan)
+    form = Approval.with_initial_data(description=plan)  # Markdown
     try:
         answer = pause_flow_run(wait_for_input=form, timeout=seconds, poll_interval=min(_POLL_SECONDS, seconds))
     except FlowPauseTimeout:
         _leave_pause()
         return _("nobody approved within {seconds} s; nothing was promoted", seconds=seconds)
     if answer.decision == "approve":
-        get_run_logger().info(_("approved: {reason}", reason=answer.reason or "-"))
+        get_run_logger().info(_("approved: {reason}", reason=escape_log_line(answer.reason) or "-"))
         return None
-    return _("refused: {reason}; nothing was promoted", reason=answer.reason or "-")
+    return _("refused: {reason}; nothing was promoted", reason=escape_log_line(answer.reason) or "-")
 
 
 def _leave_pause() -> None:

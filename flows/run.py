@@ -6,6 +6,7 @@ Without a server Prefect starts a temporary one for the process, whose records a
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import os
 import sys
@@ -19,8 +20,10 @@ from flows.settings import RUN
 from seodang.cli.streams import prepare_streams
 from seodang.errors import SeodangError
 from seodang.i18n import _
+from seodang.io.os_errors import describe_os_error
 
 if TYPE_CHECKING:
+    from prefect import Flow
     from prefect.client.schemas.objects import State
 
 
@@ -32,10 +35,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         parameters = {"project": str(project), **_parse_parameters(options.params)}
         _choose_server(project, without_server=options.without_server)
+        flow = load_flow(options.flow)
+        _check_parameters(flow, parameters)
     except SeodangError as error:
         print(f"seodang: {error}", file=sys.stderr)
         return error.exit_code
-    state: State[Any] = load_flow(options.flow)(**parameters, return_state=True)  # type: ignore[assignment]
+    except OSError as error:
+        if (reason := describe_os_error(error)) is None:
+            raise
+        print(f"seodang: {reason}", file=sys.stderr)
+        return SeodangError.exit_code
+    state: State[Any] = flow(**parameters, return_state=True)  # type: ignore[assignment]
     print(f"{state.name}: {state.message}" if state.message else state.name)
     return 0 if state.is_completed() else 1
 
@@ -57,6 +67,21 @@ def _parse_parameters(text: str) -> dict[str, Any]:
     if not isinstance(parameters, dict):
         raise SeodangError(_("--params is no JSON object; an example: {example}", example='{"run": {"dry_run": true}}'))
     return parameters
+
+
+def _check_parameters(flow: Flow[..., Any], parameters: dict[str, Any]) -> None:
+    """Check the parameters of a flow before a server is started for it.
+
+    Raises:
+        SeodangError: With what Prefect finds wrong.
+    """
+    from prefect.exceptions import ParameterTypeError
+
+    try:
+        inspect.signature(flow.fn).bind(**parameters)
+        flow.validate_parameters(parameters)
+    except (TypeError, ParameterTypeError) as error:
+        raise SeodangError(_("--params does not fit the flow {name}: {error}", name=flow.name, error=error)) from error
 
 
 def _choose_server(project: Path, *, without_server: bool) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from prefect import Flow, serve
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import RunnerDeployment
 from prefect.events import DeploymentEventTrigger
+from prefect.schedules import Schedule
 
 from flows import FLOWS, UNWATCHED, load_flow
 from flows.automations import TAG, build_automation, deploy_automation
@@ -24,30 +27,39 @@ def main(project: Path, *, is_new_server: bool) -> None:
     prepare_streams()
     deploy_automation(build_automation(START_SECONDS))
     report_dead_runs(project, is_new_server=is_new_server)
-    serve(*(_create_deployment(load_flow(name), project) for name in FLOWS), print_starting_message=False)
+    serve(*(create_deployment(load_flow(name), project) for name in FLOWS), print_starting_message=False)
 
 
-def _create_deployment(flow: Flow[..., Any], project: Path) -> RunnerDeployment:
+def create_deployment(flow: Flow[..., Any], project: Path) -> RunnerDeployment:
+    """Return the deployment `local` of a flow, with the triggers and the active schedules of prefect.yaml."""
     # Runs side by side do not disturb each other, but most machines have the memory for one training.
     one_at_a_time = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE)
     is_watched = flow.name != UNWATCHED
+    definition = _find_definition(flow.name)
     return RunnerDeployment.from_flow(
         flow,
         name="local",
         parameters={"project": str(project)},
         tags=[TAG] if is_watched else [],
-        triggers=_list_triggers(flow.name),
+        triggers=[DeploymentEventTrigger.model_validate(each) for each in definition.get("triggers", [])],
+        schedules=[_build_schedule(each) for each in definition.get("schedules", []) if each["active"]],
         concurrency_limit=one_at_a_time if is_watched else None,
     )
 
 
-def _list_triggers(name: str) -> list[Any]:
-    """Return the triggers that prefect.yaml has for the deployment `local` of a flow."""
+def _build_schedule(fields: Mapping[str, Any]) -> Schedule:
+    interval = timedelta(seconds=fields["interval"]) if "interval" in fields else None
+    return Schedule(**{**fields, "interval": interval})
+
+
+def _find_definition(name: str) -> Mapping[str, Any]:
+    """Return what prefect.yaml says about the deployment `local` of a flow; empty without one."""
     entrypoint = f":{name.replace('-', '_')}"
     for each in read_yaml(Path(__file__).parent.parent / "prefect.yaml")["deployments"]:
         if each["name"] == "local" and each["entrypoint"].endswith(entrypoint):
-            return [DeploymentEventTrigger.model_validate(trigger) for trigger in each.get("triggers", [])]
-    return []
+            definition: Mapping[str, Any] = each
+            return definition
+    return {}
 
 
 if __name__ == "__main__":

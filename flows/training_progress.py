@@ -45,7 +45,7 @@ def _watch(file: Path, is_over: threading.Event) -> None:
     while True:
         last = is_over.wait(_POLL_SECONDS)
         # Without a server, training goes on; a later look publishes.
-        with suppress(ArtifactError, OSError, KeyError, httpx.HTTPError):
+        with suppress(ArtifactError, OSError, LookupError, ArithmeticError, TypeError, httpx.HTTPError):
             progress = read_json(file)
             if progress != shown:
                 artifact, shown = _publish(artifact, progress), progress

@@ -1,17 +1,23 @@
 """prefect.yaml: what it names exists, and its job templates can be rendered. Without a server."""
 
+import asyncio
 import inspect
 import json
+import subprocess
 from pathlib import Path
 
 import prefect.server.api
 import pytest
 from flows import FLOWS, load_flow
 from flows.deploy import POOLS, find_job_template, select_deployments
+from flows.deploy import main as deploy
 from flows.notifications import notify
 from flows.pipeline import name_flow_run
+from flows.serving import create_deployment
 from flows.settings import RUN
 from prefect.cli.deploy._models import PrefectYamlModel
+from prefect.deployments.steps import run_shell_script
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.utilities.templating import apply_values
 from tests.constants import ROOT
 
@@ -94,6 +100,35 @@ def test_a_container_clones_the_commit_that_was_deployed_and_uses_the_remotes(na
     assert find(f"instruction_tuning/{name}")["parameters"] == {"run": {"share": True}}
 
 
+@pytest.mark.parametrize(
+    "address", ["https://user:secret@git.example.org/a.git", "https://secret@git.example.org/a.git"]
+)
+def test_a_secret_in_the_address_of_the_git_remote_does_not_get_into_a_deployment(address, tmp_path):
+    """Prefect stores the steps of a deployment, and shows them."""
+    for words in (["init", "-q"], ["remote", "add", "origin", address]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    script = next(
+        step["script"] for step in map(get_step, find("instruction_tuning/docker")["build"]) if step["id"] == "remote"
+    )
+    result = asyncio.run(run_shell_script(script=script, directory=str(tmp_path), stream_output=False))
+    assert result["stdout"] == "https://git.example.org/a.git"
+
+
+def get_step(build: dict) -> dict:
+    return next(iter(build.values()))
+
+
+def test_what_make_flows_serves_has_the_triggers_and_the_active_schedules_of_the_file():
+    served = {name: create_deployment(load_flow(name), ROOT) for name in ("end-dead-runs", "rollback", "data-only")}
+    assert [each.schedule.interval.total_seconds() for each in served["end-dead-runs"].schedules] == [900]
+    assert {name: len(each.triggers) for name, each in served.items()} == {
+        "end-dead-runs": 2,
+        "rollback": 1,
+        "data-only": 0,
+    }
+    assert not served["data-only"].schedules
+
+
 def test_the_docker_job_has_an_image_a_memory_limit_and_the_path_of_the_code():
     job = render_job("instruction_tuning/docker")
     assert (job["image"], job["mem_limit"]) == ("{{ $SEODANG_IMAGE }}", "8g")
@@ -122,3 +157,16 @@ def test_only_the_watch_and_the_search_for_dead_runs_have_an_active_schedule():
 def test_a_deployment_that_is_not_in_the_file_is_named():
     with pytest.raises(SeodangError, match=r"prefect\.yaml has no deployment gpus; it has docker, gpu"):
         select_deployments(CONTENT, ["gpus"])
+
+
+@pytest.mark.parametrize("pool", [{"work_pool": {"name": "own"}}, {}])
+def test_a_work_pool_that_the_command_does_not_know_is_named(pool):
+    content = {"deployments": [{"name": "mine", "entrypoint": "flows/x.py:x", **pool}]}
+    with pytest.raises(SeodangError, match="deployment mine has the work pool"):
+        select_deployments(content, ["mine"])
+
+
+def test_a_server_that_is_not_there_is_named_before_anything_is_deployed(capsys):
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        assert deploy(["local", "--project", str(ROOT)]) == 2
+    assert "no Prefect server answers at http://127.0.0.1:9/api" in capsys.readouterr().err

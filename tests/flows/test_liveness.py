@@ -1,8 +1,13 @@
 """What a run takes for its end, and the limits of the automation. The kills themselves are in test_dead_runs.py."""
 
+import logging
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from uuid import uuid4
 
 import pytest
+from flows import liveness
 from flows.automations import build_automation
 from flows.liveness import _find_final_state
 from flows.settings import SERVER, START_SECONDS
@@ -53,3 +58,37 @@ def test_the_settings_of_a_server_stand_in_the_documentation(page):
     text = (ROOT / "docs" / page).read_text("utf-8")
     for name, value in SERVER.items():
         assert f"$ export {name}={value}\n" in text
+
+
+@pytest.fixture
+def watcher(monkeypatch):
+    """A watcher that looks without a pause, asks at each look, and notes why it would end the process."""
+    monkeypatch.setattr(liveness, "get_run_logger", logging.getLogger)
+    monkeypatch.setattr(liveness, "_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(liveness, "_ASK_EVERY", 1)
+    watcher, reasons = liveness._Watcher(uuid4()), []
+    monkeypatch.setattr(watcher, "_end", reasons.append)
+    return watcher, reasons
+
+
+def test_a_run_that_was_deleted_is_given_up_without_a_sign_of_life(watcher, monkeypatch):
+    client = SimpleNamespace(read_flow_run_states=lambda _run: [], update_flow_run_labels=pytest.fail)
+    monkeypatch.setattr(liveness, "_open_client", lambda: nullcontext(client))
+    watcher[0]._watch()
+    assert len(watcher[1]) == 1
+
+
+def test_an_answer_that_is_none_of_prefects_does_not_end_the_signs_of_life(watcher, monkeypatch):
+    answers = iter([ValueError("a page of a proxy"), date_states(Running()), date_states(Running(), Crashed())])
+    labels = []
+
+    def read(_run):
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return list(answer)
+
+    client = SimpleNamespace(read_flow_run_states=read, update_flow_run_labels=lambda *words: labels.append(words))
+    monkeypatch.setattr(liveness, "_open_client", lambda: nullcontext(client))
+    watcher[0]._watch()
+    assert (len(labels), len(watcher[1])) == (1, 1)

@@ -44,3 +44,21 @@ def test_a_flow_runs_as_a_plain_script_without_a_server(tmp_path, make_miniature
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "commands.txt").read_text().split() == ["inputs"]
     assert "Completed" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"), [('{"run": {"proifle": "x"}}', "proifle"), ('{"runs": {}}', "runs"), ('{"run": 3}', "run")]
+)
+def test_parameters_that_the_flow_does_not_have_are_named(tmp_path, capsys, monkeypatch, text, problem):
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    words = ["data-only", "--params", text, "--project", str(tmp_path), "--without-server"]
+    assert run.main(words) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("seodang: --params does not fit the flow data-only: ")
+    assert problem in shown
+
+
+def test_a_project_that_cannot_be_written_is_named(tmp_path, capsys):
+    (tmp_path / ".seodang").write_text("in the way")
+    assert run.main(["data-only", "--project", str(tmp_path), "--without-server"]) == 2
+    assert f"{tmp_path / '.seodang'}" in capsys.readouterr().err

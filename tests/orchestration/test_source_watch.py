@@ -90,7 +90,7 @@ def test_a_clock_that_is_set_back_delays_a_report_by_the_quiet_time_at_most():
 
 def test_a_server_that_does_not_answer_hides_no_change_of_another(project, monkeypatch):
     params = Paths(project).params
-    sources = [{"name": name, "path": f"https://host/{name}"} for name in ("a2", "a")]
+    sources = [{"name": name, "path": f"https://host/{name}", "sha256": "0" * 64} for name in ("a2", "a")]
     params.write_text(
         yaml.safe_dump({**read_yaml(params), "ingest": {"sources": sources}}, allow_unicode=True), "utf-8"
     )

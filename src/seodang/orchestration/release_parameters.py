@@ -53,6 +53,7 @@ class ReleaseParameters(_ServiceParameters):
     approval_seconds: int = Field(
         default=86400,
         ge=1,
+        le=2592000,  # 30 days; Prefect reckons a date from it
         title=_("Time for the approval"),
         description=_("Seconds. Without an answer nothing is promoted."),
     )
