@@ -3,12 +3,14 @@
 import asyncio
 import inspect
 import json
+import re
 import subprocess
 from pathlib import Path
 
 import prefect.server.api
 import pytest
 from flows import FLOWS, load_flow
+from flows.automations import NEVER_STARTED
 from flows.deploy import POOLS, find_job_template, select_deployments
 from flows.deploy import main as deploy
 from flows.notifications import notify
@@ -152,6 +154,14 @@ def test_the_kubernetes_job_is_a_job_with_limits_that_kubernetes_does_not_restar
 def test_only_the_watch_and_the_search_for_dead_runs_have_an_active_schedule():
     active = [describe(each) for each in DEPLOYMENTS for one in each.get("schedules", []) if one["active"]]
     assert sorted(active) == ["end_dead_runs/local", "watch_sources/watch"]
+
+
+@pytest.mark.parametrize("page", ["prefect.md", "prefect.ko.md"])
+def test_the_page_names_the_automations_that_are_deployed(page):
+    triggers = [trigger for each in DEPLOYMENTS for trigger in each.get("triggers", [])]
+    deployed = {str(trigger.get("name")) for trigger in triggers} | {NEVER_STARTED}
+    named = re.findall(r"`(seodang: [^`]+)`", (ROOT / "docs" / page).read_text("utf-8"))
+    assert set(named) == {name for name in deployed if name.startswith("seodang: ")}
 
 
 def test_a_deployment_that_is_not_in_the_file_is_named():
