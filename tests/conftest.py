@@ -11,6 +11,7 @@ pytest_plugins = [
     "tests.fixtures.browser",
     "tests.fixtures.card",
     "tests.fixtures.champions",
+    "tests.fixtures.clients",
     "tests.fixtures.models",
     "tests.fixtures.permissions",
     "tests.fixtures.pipeline",

@@ -7,7 +7,6 @@ import json
 import shutil
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import uuid
@@ -96,31 +95,11 @@ def run_words(project: Paths, environment: dict[str, str], *words: str) -> str:
     return done.stdout
 
 
-class Clients:
-    """Sends Korean requests to a port until the context ends; keeps the answers, and what failed."""
-
-    def __init__(self, port: int) -> None:
-        self.answers: list[tuple[float, str]] = []
-        self.failures: list[object] = []
-        self._service, self._stop = RunningService(port), threading.Event()
-        self._thread = threading.Thread(target=self._send)
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._stop.set()
-        self._thread.join(PATIENCE)
-
-    def _send(self) -> None:
-        body = {"instruction": KOREAN[0], "input": KOREAN[1]}
-        while not self._stop.wait(0.05):
-            status, answer = self._service.post("/generate", body)
-            if status == 200:
-                self.answers.append((time.monotonic(), answer["model"]))
-            else:
-                self.failures.append((status, answer))
+def ask_model(port: int) -> str:
+    """Send a Korean request; return the tag of the model that answered."""
+    status, answer = RunningService(port).post("/generate", {"instruction": KOREAN[0], "input": KOREAN[1]})
+    assert status == 200, answer
+    return str(answer["model"])
 
 
 def find_runs(server, flow: str) -> list[dict]:
@@ -182,7 +161,7 @@ def test_three_deployments_leave_one_automation(worker, prefect_server):
 
 
 def test_a_canary_that_falls_is_rolled_back_once_by_the_automation(
-    project, prefect_server, environment, worker, find_free_port
+    project, prefect_server, environment, worker, find_free_port, send_requests
 ):
     if shutil.which("haproxy") is None:
         pytest.skip("no HAProxy is installed: apt-get install haproxy")
@@ -194,7 +173,7 @@ def test_a_canary_that_falls_is_rolled_back_once_by_the_automation(
     command = [*seodang, "release", "--canary", "--event", "--port", str(port)]
     began = time.monotonic()
     with (
-        Clients(port) as clients,
+        send_requests(lambda: ask_model(port)) as clients,
         guard_process(command, cwd=project.root, env=environment, output=subprocess.PIPE) as process,
     ):
         lines = []

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import sys
-import threading
 import time
 import urllib.request
 from contextlib import ExitStack
@@ -57,7 +56,7 @@ def ask_version(url):
 
 
 def test_the_old_version_answers_again_after_its_canary_got_worse(
-    models, run_server, run_router, find_free_port, tmp_path
+    models, run_server, run_router, send_requests, find_free_port, tmp_path
 ):
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     ports = [find_free_port() for _ in models]
@@ -73,19 +72,8 @@ def test_the_old_version_answers_again_after_its_canary_got_worse(
         good, bad = models
         assert [service.ask_version() for service in services.values()] == [good, bad]
 
-        stop, answers, failures = threading.Event(), [], []
-
-        def send_requests():
-            while not stop.is_set():
-                try:
-                    answers.append(ask(url))
-                except OSError as error:
-                    failures.append(error)
-
-        client = threading.Thread(target=send_requests)
-        client.start()
         rolled_back = []
-        try:
+        with send_requests(lambda: ask(url)["model"]) as sent:
             scores = {"answered": LIMIT, "stopped": LIMIT, **dict.fromkeys(UNUSED)}
             end = watch_canary(
                 router,
@@ -95,10 +83,7 @@ def test_the_old_version_answers_again_after_its_canary_got_worse(
             )
             assert {ask_version(url) for _ in range(20)} == {good}
             assert time.monotonic() - rolled_back[0][1] < 30
-        finally:
-            stop.set()
-            client.join(60)
         assert end.outcome == "rolled_back"
         assert [reason.startswith("canary: stopped 1.000 -> 0.") for reason, _ in rolled_back] == [True]
-        assert answers
-        assert failures == []
+        assert {tag for _moment, tag in sent.answers} == {good, bad}
+        assert sent.failures == []

@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from tests.constants import ROOT
 
 from seodang.cli import canary
 from seodang.cli.main import main
-from seodang.errors import SeodangError
 from seodang.paths import Paths
 from seodang.registry import promotion
 from seodang.registry.champion import read_champion
@@ -133,32 +131,9 @@ def test_a_version_that_fails_its_smoke_test_is_rolled_back_also_by_a_release_th
     assert [(row["outcome"], row["reason"]) for row in list_records(paths)][-1] == ("rolled_back", reason)
 
 
-class Answers:
-    """Sends requests to a port, one after the other, until the context ends; keeps the tags that answered."""
-
-    def __init__(self, port: int) -> None:
-        self.tags: set[str] = set()
-        self.failures: list[Exception] = []
-        self._port, self._stop = port, threading.Event()
-        self._thread = threading.Thread(target=self._send)
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._stop.set()
-        self._thread.join(PATIENCE)
-
-    def _send(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self.tags.add(ask(self._port))
-            except SeodangError as error:
-                self.failures.append(error)
-
-
-def test_a_canary_is_released_and_rolled_back_once_without_a_failed_request(paths, find_free_port, monkeypatch, capsys):
+def test_a_canary_is_released_and_rolled_back_once_without_a_failed_request(
+    paths, find_free_port, send_requests, monkeypatch, capsys
+):
     if shutil.which("haproxy") is None:
         pytest.skip("no HAProxy is installed: apt-get install haproxy")
     port, watched = find_free_port(), []
@@ -173,19 +148,20 @@ def test_a_canary_is_released_and_rolled_back_once_without_a_failed_request(path
     monkeypatch.setattr(canary, "watch_services", watch)
     start_router(paths, port, old.port)
     words = ["rollback", "--to", "v0.1.0", "--worse", "v0.2.0", "--message", "canary: worse"]
-    with Answers(port) as answers:
+    with send_requests(lambda: ask(port)) as sent:
         assert main(["release", "--canary", "--port", str(port)]) == 0
         ((live, new, _id, event),) = watched
         assert (live, event) == (old.port, False)
         assert ask(port) == ask(new) == read_champion(paths.champion).model_tag != old.tag
+        sent.wait_for(ask(new))
         assert main([*words, "--canary", "c1"]) == 0
         assert ask(port) == old.tag
         events = read_history(paths.history)
         assert main([*words, "--canary", "c1"]) == 0
         assert "canary c1 was rolled back already" in capsys.readouterr().out
         assert main([*words, "--canary", "c2"]) == 0  # a second canary that fell: the registry has its rollback
-    assert answers.failures == []
-    assert answers.tags == {old.tag, get_tags(paths)["v0.2.0"]}
+    assert sent.failures == []
+    assert {tag for _moment, tag in sent.answers} == {old.tag, get_tags(paths)["v0.2.0"]}
     assert list_services(paths) == [old]
     assert events[-1].message == "canary: worse"
     assert read_history(paths.history) == events
