@@ -55,7 +55,7 @@ def _check_disk(folder: Path, names: str) -> Finding:
         return Finding(_("disk"), "ok", text)
     advice = _("a default run needs {needed:.0f} GB", needed=_USUAL_DISK / _GIGABYTE)
     # It only lists; what may go is the user's decision.
-    command = "dvc gc --workspace --dry; du -sh .seodang/* .dvc/cache"
+    command = "dvc gc --workspace --dry; du -h -d 2 . | sort -h | tail"
     return Finding(_("disk"), "error" if free < _LEAST_DISK else "warning", f"{text}; {advice}", command)
 
 

@@ -135,12 +135,12 @@ def send_event(url: str, event: Mapping[str, Any]) -> None:
     Raises:
         requests.RequestException: If the server does not accept it.
     """
-    response = requests.post(f"{url}/events", json=[event], headers=_build_headers(), timeout=_TIMEOUT)
+    response = requests.post(f"{url}/events", json=[event], headers=build_credentials(), timeout=_TIMEOUT)
     response.raise_for_status()
 
 
-def _build_headers() -> dict[str, str]:
-    """Return the credentials that Prefect's own settings name."""
+def build_credentials() -> dict[str, str]:
+    """Return the header with the credentials that Prefect's own settings name; {} without any."""
     if key := os.environ.get("PREFECT_API_KEY"):
         return {"Authorization": f"Bearer {key}"}
     if password := os.environ.get("PREFECT_API_AUTH_STRING"):

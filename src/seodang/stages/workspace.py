@@ -117,9 +117,8 @@ def _find_write_problems(paths: Paths, stage: str) -> Iterator[str]:
         trees.append(paths.ledger)
     if stage == _LONG_STAGE:
         own += _list_cache_folders(paths.root)
-    refused = [
-        path for path in (*own, *(folder for tree in trees for folder in _list_folders(tree))) if not _may_write(path)
-    ]
+    written = (*own, *(folder for tree in trees for folder in _list_folders(tree)))
+    refused = [path for path in written if not _may_write(path) or (path in trees and path.is_file())]
     blocking = [path for path in map(find_existing_parent, refused) if path.is_file() and path not in own]
     for file in dict.fromkeys(blocking):
         name = file.relative_to(paths.root) if file.is_relative_to(paths.root) else file
