@@ -101,7 +101,10 @@ class PipelineParameters(RunParameters):
     from_stage: StageName = Field(
         default="inputs",
         title=_("From stage"),
-        description=_("First stage to run. The results of the stages before it come from DVC's cache."),
+        description=_(
+            "First stage to run. The revision has to have the results of the stages before it: a commit with dvc.lock, or"
+            " an experiment."
+        ),
     )
     to_stage: StageName = Field(
         default="package",
