@@ -1,8 +1,7 @@
 """Notifications, with a receiver on this machine in the place of the service."""
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +12,7 @@ from prefect.states import Completed
 
 
 @pytest.fixture
-def receiver():
+def receiver(run_handler):
     """A web server that keeps the bodies it gets."""
     bodies = []
 
@@ -23,13 +22,8 @@ def receiver():
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, *_):
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Receiver) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield SimpleNamespace(url=f"http://127.0.0.1:{server.server_port}/hook", bodies=bodies)
-        server.shutdown()
+    with run_handler(Receiver) as port:
+        yield SimpleNamespace(url=f"http://127.0.0.1:{port}/hook", bodies=bodies)
 
 
 @pytest.fixture

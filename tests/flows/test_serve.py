@@ -1,7 +1,6 @@
 import os
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from flows import serve
@@ -15,16 +14,11 @@ class OtherServer(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"<html>")
 
-    def log_message(self, *_):
-        pass
-
 
 @pytest.fixture
-def other_server() -> Iterator[int]:
-    with HTTPServer(("127.0.0.1", 0), OtherServer) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_port
-        server.shutdown()
+def other_server(run_handler) -> Iterator[int]:
+    with run_handler(OtherServer) as port:
+        yield port
 
 
 @pytest.fixture

@@ -2,9 +2,8 @@
 
 import json
 import socket
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -13,35 +12,30 @@ from seodang.release import versions
 from seodang.release.versions import RunningService
 
 
-@contextmanager
-def serve(status, content):
-    """Answer each POST alike; yields the port and the requests."""
-    requests = []
+@pytest.fixture
+def serve(run_handler):
+    """Answers each POST alike until the context ends; yields the port and the requests."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            requests.append((self.path, body, self.headers["X-Seodang-Probe"], self.headers["Authorization"]))
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+    @contextmanager
+    def serve(status, content):
+        requests = []
 
-        def log_message(self, *_words):
-            pass
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                requests.append((self.path, body, self.headers["X-Seodang-Probe"], self.headers["Authorization"]))
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server.server_address[1], requests
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        with run_handler(Handler) as port:
+            yield port, requests
+
+    return serve
 
 
-def test_a_probe_is_marked_and_has_the_key():
+def test_a_probe_is_marked_and_has_the_key(serve):
     with serve(200, json.dumps({"output": "긍정"}).encode()) as (port, requests):
         assert RunningService(port, "k" * 16).ask_probe("감정은?", "문장") == "긍정"
     assert requests == [("/generate", {"instruction": "감정은?", "input": "문장"}, "1", "Bearer " + "k" * 16)]
@@ -50,7 +44,7 @@ def test_a_probe_is_marked_and_has_the_key():
 @pytest.mark.parametrize(
     ("status", "content", "answer"), [(500, b"{}", ""), (200, b"<p>", ""), (429, b"{}", None), (503, b"{}", None)]
 )
-def test_a_failure_is_no_right_answer_and_a_busy_service_gives_none(status, content, answer):
+def test_a_failure_is_no_right_answer_and_a_busy_service_gives_none(serve, status, content, answer):
     with serve(status, content) as (port, _requests):
         assert RunningService(port).ask_probe("감정은?", "") == answer
 
@@ -66,7 +60,7 @@ def test_a_service_that_is_gone_gives_none(find_free_port):
 
 
 @pytest.mark.parametrize("status", [401, 404])
-def test_a_refused_key_ends_the_probes_in_korean_too(status, monkeypatch):
+def test_a_refused_key_ends_the_probes_in_korean_too(serve, status, monkeypatch):
     monkeypatch.setenv("SEODANG_LANG", "ko")
     with serve(status, b"{}") as (port, _requests), pytest.raises(ReleaseError, match="거절"):
         RunningService(port).ask_probe("감정은?", "")

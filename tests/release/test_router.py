@@ -4,8 +4,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -14,36 +13,28 @@ from seodang.release.router import Router, find_program, write_config
 from seodang.release.traffic import get_live_port, give_all_to, place_candidate
 
 
-@contextmanager
-def serve(name, status=200, probes=None):
-    """Answer each request with a name and a status; probes always succeed, and slowly if they are counted."""
+@pytest.fixture
+def serve(run_handler):
+    """Answers each request with a name and a status; probes always succeed, and slowly if they are counted."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            if self.path == "/readyz" and probes is not None:
-                time.sleep(1.5)
-                probes.release()
-            self.send_response(200 if self.path == "/readyz" else status)
-            self.send_header("Content-Length", str(len(name)))
-            self.end_headers()
-            self.wfile.write(name)
+    def serve(name, status=200, probes=None):
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                if self.path == "/readyz" and probes is not None:
+                    time.sleep(1.5)
+                    probes.release()
+                self.send_response(200 if self.path == "/readyz" else status)
+                self.send_header("Content-Length", str(len(name)))
+                self.end_headers()
+                self.wfile.write(name)
 
-        def do_POST(self):
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.do_GET()
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.do_GET()
 
-        def log_message(self, *_words):
-            pass
+        return run_handler(Handler)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return serve
 
 
 def ask(url, body=None):
@@ -54,7 +45,7 @@ def ask(url, body=None):
         return error.code
 
 
-def test_requests_follow_the_share_and_all_are_answered(run_router, tmp_path):
+def test_requests_follow_the_share_and_all_are_answered(serve, run_router, tmp_path):
     with serve(b"old") as old, serve(b"new") as new, run_router(tmp_path, old, new) as (router, url):
         assert {ask(url) for _ in range(20)} == {b"old"}
         router.set_share(0.5)
@@ -67,7 +58,7 @@ def test_requests_follow_the_share_and_all_are_answered(run_router, tmp_path):
         assert {ask(url) for _ in range(20)} == {b"old"}
 
 
-def test_responses_are_counted_by_server_without_errors_of_clients(run_router, tmp_path):
+def test_responses_are_counted_by_server_without_errors_of_clients(serve, run_router, tmp_path):
     with (
         serve(b"bad request", 404) as old,
         serve(b"broken", 500) as new,
@@ -82,7 +73,7 @@ def test_responses_are_counted_by_server_without_errors_of_clients(run_router, t
         assert after["reference"].answered == before["reference"].answered
 
 
-def test_a_rating_reaches_the_server_that_knows_its_answer(run_router, tmp_path):
+def test_a_rating_reaches_the_server_that_knows_its_answer(serve, run_router, tmp_path):
     with serve(b"", 404) as old, serve(b"new") as new, run_router(tmp_path, old, new) as (router, url):
         assert {ask(f"{url}/feedback", b"{}") for _ in range(6)} == {b"new"}
         before = router.count_responses()
@@ -91,25 +82,25 @@ def test_a_rating_reaches_the_server_that_knows_its_answer(run_router, tmp_path)
         assert router.count_responses() == before
 
 
-def test_ratings_follow_a_server_to_another_port(run_router, tmp_path):
+def test_ratings_follow_a_server_to_another_port(serve, run_router, tmp_path):
     with serve(b"", 404) as old, serve(b"new") as new, run_router(tmp_path, old, old) as (router, url):
         assert ask(f"{url}/feedback", b"{}") == 404
         router.set_port("candidate", new)
         assert {ask(f"{url}/feedback", b"{}") for _ in range(4)} == {b"new"}
 
 
-def test_a_rating_that_no_server_knows_is_refused(run_router, tmp_path):
+def test_a_rating_that_no_server_knows_is_refused(serve, run_router, tmp_path):
     with serve(b"", 404) as old, serve(b"", 404) as new, run_router(tmp_path, old, new) as (_router, url):
         assert {ask(f"{url}/feedback", b"{}") for _ in range(4)} == {404}
 
 
-def test_no_request_fails_when_the_candidate_is_not_there(run_router, tmp_path, find_free_port):
+def test_no_request_fails_when_the_candidate_is_not_there(serve, run_router, tmp_path, find_free_port):
     with serve(b"old") as old, run_router(tmp_path, old, find_free_port()) as (router, url):
         router.set_share(0.5)
         assert {ask(url) for _ in range(40)} == {b"old"}
 
 
-def test_a_busy_server_whose_probes_take_longer_than_their_interval_still_answers(run_router, tmp_path):
+def test_a_busy_server_whose_probes_take_longer_than_their_interval_still_answers(serve, run_router, tmp_path):
     probes = threading.Semaphore(0)
     with serve(b"old", probes=probes) as old, run_router(tmp_path, old, old) as (_router, url):
         for _probe in range(6):  # three of each server; two that fail would take it out of service
@@ -117,7 +108,7 @@ def test_a_busy_server_whose_probes_take_longer_than_their_interval_still_answer
         assert ask(url) == b"old"
 
 
-def test_a_server_moves_to_another_port_without_a_failed_request(run_router, tmp_path):
+def test_a_server_moves_to_another_port_without_a_failed_request(serve, run_router, tmp_path):
     with serve(b"old") as old, serve(b"new") as new, run_router(tmp_path, old, old) as (router, url):
         place_candidate(router, old, new)
         assert router.read_ports() == {"reference": old, "candidate": new}
