@@ -27,14 +27,14 @@ def list_ledger_rows(ledger: Sequence[Judgement], gate: GateParams) -> list[tupl
     for judgement in ledger:
         sets[judgement.items] = [*sets.pop(judgement.items, []), judgement]
     return [
-        _build_row(judgements[-1], _count_candidates(items, ledger), compute_next_tail(items, ledger, gate), gate)
-        for items, judgements in reversed(sets.items())
+        _build_row(last, _count_candidates(last, ledger), compute_next_tail(last, ledger, gate), gate)
+        for *_earlier, last in reversed(sets.values())
     ]
 
 
-def _count_candidates(items: Collection[ItemKey], ledger: Sequence[Judgement]) -> int:
+def _count_candidates(last: Judgement, ledger: Sequence[Judgement]) -> int:
     """Return how many candidates were judged on these items, or on another set that shares more than 10 % of them."""
-    return len({judgement.candidate for judgement in ledger if judgement.covers(items)})
+    return len({judgement.candidate for judgement in ledger if judgement.covers_items_of(last)})
 
 
 def _build_row(last: Judgement, candidates: int, tail: float, gate: GateParams) -> tuple[str, ...]:

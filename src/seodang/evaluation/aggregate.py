@@ -87,6 +87,8 @@ class ItemScore:
     """The item's grade and the log-odds of the last option, for Spearman's correlation."""
     fingerprint: str = ""
     """Of the protocol of a task file; "": records of a split, or a score from before protocols were recorded."""
+    content: str = ""
+    """Checksum of what the item asks, under any task, id and prompt; "": a score from before it was recorded."""
     is_tied: bool = False
     """Several options have exactly the highest log-likelihood; the item counts as wrong."""
     is_truncated: bool = False

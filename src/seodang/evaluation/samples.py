@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from seodang.config import EvaluateParams
 from seodang.errors import EvaluationError
 from seodang.evaluation.aggregate import TASK_FILE_SPLIT, ItemScore
+from seodang.evaluation.contents import compute_contents
 from seodang.evaluation.tasks.loading import build_split_tasks
 from seodang.evaluation.tasks.protocol import compute_protocol_fingerprint, describe_protocol
 from seodang.evaluation.tasks.samples import EvalSample, Task
@@ -48,6 +49,8 @@ class TaskSamples:
     """In the order of the few-shot examples."""
     fingerprint: str = ""
     """Of a task file's protocol; "" for records of a split."""
+    contents: Mapping[str, str] = field(default_factory=dict)
+    """Checksum of what an item asks, by id (contents.py)."""
 
     @property
     def task(self) -> str:
@@ -108,6 +111,7 @@ def create_blank_score(variant: str, shots: int, task: TaskSamples, record: Reco
         shots=shots,
         item=record.id,
         group=record.group,
+        content=task.contents.get(record.id, ""),
         task=task.task,
         language=task.language,
         split=task.split,
@@ -173,7 +177,8 @@ def select_task_samples(task: Task, split: str, evaluate: EvaluateParams) -> lis
             for name in task.spec.prompts
         )
         items, examples = tuple(samples), tuple(few_shot_samples)
-        result.append(TaskSamples(task.spec, language, split, templates, items, examples, fingerprint))
+        contents = compute_contents(in_language)
+        result.append(TaskSamples(task.spec, language, split, templates, items, examples, fingerprint, contents))
     return result
 
 

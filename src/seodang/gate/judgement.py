@@ -64,6 +64,11 @@ class Judgement:
         old = sum(key in self.items or text in known for key, text in zip(keys, texts, strict=True))
         return old > OLD_SHARE * len(keys)
 
+    def covers_items_of(self, other: Judgement) -> bool:
+        """Return whether the judgement counts for a test on all items of another one."""
+        keys = sorted(other.items)
+        return self.covers(keys, [other.contents.get(key, "") for key in keys])
+
     def has_reference(self, use: Spending) -> bool:
         """Return whether a test of the judgement compared with the same scores of a reference, in any order."""
         return any(_has_same_reference(use, other) for other in self.tests.values())
@@ -93,14 +98,22 @@ class Judgement:
         return max(same or [other.level for other in self.tests.values()], default=None)
 
     def list_scores(self, metric: str, keys: Sequence[ItemKey], contents: Sequence[str] = ()) -> Floats:
-        """Return the scores of shape (items,), by content where it is known; NaN where the candidate has none."""
+        """Return the scores of shape (items,), by content where it is known; NaN where the candidate has none.
+
+        Of several items with one content, such as a text under two prompts, the one with this key comes first.
+        """
         scores = self.scores.get(metric, {})
-        names = {content: key for key, content in self.contents.items()}
+        names = {self.contents[key]: key for key in sorted(scores, reverse=True) if key in self.contents}
         texts = contents or [""] * len(keys)
         listed: Floats = np.array(
-            [scores.get(names.get(text, key), np.nan) for key, text in zip(keys, texts, strict=True)]
+            [scores.get(self._find_item(key, text, names), np.nan) for key, text in zip(keys, texts, strict=True)]
         )
         return listed.clip(-LARGEST_SCORE, LARGEST_SCORE)
+
+    def _find_item(self, key: ItemKey, content: str, names: Mapping[str, ItemKey]) -> ItemKey:
+        """Return the item of this judgement with the content; with the key where the content is unknown."""
+        is_same = key in self.items and self.contents.get(key, content) == content
+        return key if is_same else names.get(content, key)
 
 
 def _has_same_reference(use: Spending, other: Spending) -> bool:

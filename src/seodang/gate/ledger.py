@@ -134,11 +134,11 @@ def _build_reuse(
     )
 
 
-def compute_next_tail(items: Collection[ItemKey], ledger: Sequence[Judgement], gate: GateParams) -> float:
-    """Return the level of the next judgement on a set of items; 0.0 if they are used up."""
+def compute_next_tail(last: Judgement, ledger: Sequence[Judgement], gate: GateParams) -> float:
+    """Return the level of the next judgement on the items of the last one; 0.0 if they are used up."""
     chances: list[tuple[bytes | str, Judgement]] = []
     for judgement in ledger:
-        if judgement.covers(items) and not _is_repeated(judgement.candidate, judgement, chances):
+        if judgement.covers_items_of(last) and not _is_repeated(judgement.candidate, judgement, chances):
             chances.append((judgement.candidate, judgement))
     reuse = _build_reuse([judgement.get_level("") for _key, judgement in chances], ledger, gate, ())
     return 0.0 if reuse.is_used_up else reuse.tail

@@ -127,6 +127,7 @@ def select_scores(rows: Iterable[Mapping[str, Any]], variant: str) -> dict[Score
             fingerprint=row.get("fingerprint", ""),
             is_task_file=row["split"] == TASK_FILE_SPLIT,
             group=row["group"],
+            content=row.get("content", ""),
         )
         for row in rows
         if row["variant"] == variant and row["split"] != "unseen"
