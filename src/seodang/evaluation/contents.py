@@ -20,7 +20,7 @@ from seodang.evaluation.tasks.samples import EvalSample
 _WORD: Final = re.compile(r"[^\W_]+")
 _HANGUL: Final = re.compile("[\uac00-\ud7a3]")
 _MIN_ITEMS: Final = 10  # of fewer items, a word that all prompts have may belong to the items
-# A shorter text, such as a single word, is in many questions; it counts with its answer. A Hangul syllable is two letters.
+# A shorter text, such as a single word, is in many questions, so its answer counts. A Hangul syllable is two letters.
 _MIN_TEXT_LETTERS: Final = 12
 _DIGITS: Final = 16
 
