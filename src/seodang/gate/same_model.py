@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
+from typing import Any, Final
 
 from seodang.evaluation.aggregate import TUNED_VARIANT
 from seodang.gate.messages import Reason, build_reason
 from seodang.gate.scores import Pairs
 from seodang.i18n import Message
 
+_ROUNDING: Final = 0.002  # of a mean: a champion is scored as it is served, its adapter merged into the base
+
 
 def is_same_model(
     evaluation: Mapping[str, Any], champion: Mapping[str, str], variant: str, pairs: Mapping[str, Pairs]
 ) -> bool:
-    """Return whether the candidate has the adapter, the prompt and the scores of a champion.
+    """Return whether the candidate has the adapter, the prompt and, but for rounding, the mean scores of a champion.
 
     Rules would find no difference, and could not say that there is none: differences that are all 0 may be too few to
     contain a rare one. Between a model and itself there is none.
@@ -31,8 +31,13 @@ def is_same_model(
     return (
         champion.get("adapter_sha256") == evaluation["adapter_sha256"]
         and formats.get(variant) == formats.get(TUNED_VARIANT)
-        and all(np.array_equal(each.candidate, each.reference, equal_nan=True) for each in pairs.values())
+        and all(_has_equal_means(each) for each in pairs.values())
     )
+
+
+def _has_equal_means(pairs: Pairs) -> bool:
+    own, reference = float(pairs.candidate.mean()), float(pairs.reference.mean())
+    return abs(own - reference) <= _ROUNDING * max(1.0, abs(reference))
 
 
 def build_same_model_reason(version: str) -> Reason:
