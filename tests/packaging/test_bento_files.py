@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grimp
 import pytest
@@ -22,14 +23,19 @@ SERVICE = "seodang.service.app"
 
 
 @pytest.fixture(scope="module")
-def files() -> set[str]:
-    """The files of the source that a build copies."""
+def patterns() -> Any:
+    """What bentofile.yaml includes."""
     from bentoml._internal.bento.build_config import BentoPathSpec
 
     settings = yaml.safe_load((ROOT / "bentofile.yaml").read_text("utf-8"))
-    specs = BentoPathSpec(settings["include"], settings["exclude"], str(ROOT))
+    return BentoPathSpec(settings["include"], settings["exclude"], str(ROOT))
+
+
+@pytest.fixture(scope="module")
+def files(patterns) -> set[str]:
+    """The files of the source that a build copies."""
     paths = (path.relative_to(ROOT).as_posix() for path in (ROOT / "src").rglob("*") if path.is_file())
-    return {path for path in paths if specs.includes(path)}
+    return {path for path in paths if patterns.includes(path)}
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +50,12 @@ def needed() -> set[str]:
 
 def test_the_bento_has_every_module_that_the_service_imports(files, needed):
     assert needed - files == set()
+
+
+def test_a_bento_in_a_store_inside_the_project_is_not_copied_into_the_next_one(files, patterns):
+    names = ["LICENSE", *files]
+    assert patterns.includes("LICENSE")
+    assert not [name for name in names if patterns.includes(f"bento/bentos/primer/1/src/{name}")]
 
 
 def test_the_bento_has_no_room_that_the_service_does_not_import(files, needed):
