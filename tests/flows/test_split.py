@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flows.process_guard import guard_process
 from tests.constants import ROOT
-from tests.flows.prefect_processes import BIN, PATIENCE, commit_all, is_alive, wait_for
+from tests.flows.prefect_processes import BIN, PATIENCE, call_api, commit_all, is_alive, wait_for
 
 from seodang.stages import STAGES
 
@@ -68,14 +69,12 @@ def workers(prefect_server, clones, tmp_path_factory) -> Iterator[None]:
         yield
 
 
-def test_deploying_three_times_leaves_one_schedule_and_one_automation_of_each_name(prefect_server, clones):
+@pytest.fixture(scope="module")
+def watch_deployment(prefect_server, clones) -> dict[str, Any]:
+    """The deployment `watch-sources/watch`, deployed three times; its schedule is paused once it has made a run."""
     for _ in range(3):
         deploy(prefect_server, clones.cpu, "watch")
     watch = prefect_server.api("/deployments/name/watch-sources/watch")
-    assert [one["schedule"]["interval"] for one in watch["schedules"]] == [30.0]
-    names = [each["name"] for each in prefect_server.api("/automations/filter", {})]
-    assert names.count("seodang: run that never started") == 1
-    assert len(names) == 2  # the other one starts a run when data changed
     # An unfit SQLAlchemy lets the scheduler of the server fail, and only its log says so.
     of_watch = {"flow_runs": {"deployment_id": {"any_": [watch["id"]]}}}
     wait_for(lambda: prefect_server.api("/flow_runs/filter", of_watch))
@@ -85,6 +84,44 @@ def test_deploying_three_times_leaves_one_schedule_and_one_automation_of_each_na
         check=True,
         capture_output=True,
     )
+    return watch
+
+
+def test_deploying_three_times_leaves_one_schedule_and_one_automation_of_each_name(prefect_server, watch_deployment):
+    assert [one["schedule"]["interval"] for one in watch_deployment["schedules"]] == [30.0]
+    names = [each["name"] for each in prefect_server.api("/automations/filter", {})]
+    assert names.count("seodang: run that never started") == 1
+    assert len(names) == 2  # the other one starts a run when data changed
+
+
+WATCH = """
+import sys
+from pathlib import Path
+from flows.watch_sources import watch_sources
+project = Path(sys.argv[1])
+for answer in ("b", "c"):
+    (project / "data" / "rows.jsonl").write_text('{"instruction": "a", "output": "%s"}' % answer)
+    watch_sources(str(project), 0)
+"""
+
+
+def test_changed_data_send_one_event_to_the_server_which_starts_one_run(
+    prefect_server, clones, watch_deployment, tmp_path
+):
+    (tmp_path / "data").mkdir()
+    shutil.copy(clones.cpu / "params.yaml", tmp_path)
+    command = [sys.executable, "-c", WATCH, tmp_path]
+    subprocess.run(command, env=prefect_server.env, check=True, capture_output=True, timeout=PATIENCE)
+    started = prefect_server.api("/deployments/name/instruction-tuning/watch")
+    of_deployment = {"flow_runs": {"deployment_id": {"any_": [started["id"]]}}}
+    wait_for(lambda: prefect_server.api("/flow_runs/filter", of_deployment))
+    (run,) = prefect_server.api("/flow_runs/filter", of_deployment)
+    call_api(prefect_server.url, f"/flow_runs/{run['id']}", method="DELETE")  # the workers of other tests would run it
+    assert run["parameters"]["run"]["include_changes"] is True
+    changes = {"filter": {"event": {"name": ["seodang.sources.changed"]}}}
+    wait_for(lambda: prefect_server.api("/events/filter", changes)["events"])  # the server stores events in batches
+    events = prefect_server.api("/events/filter", changes)["events"]
+    assert [event["payload"] for event in events] == [{"files": ["data/rows.jsonl"], "count": 1}]
 
 
 def test_training_elsewhere_hands_over_through_the_remotes(prefect_server, clones, workers):
