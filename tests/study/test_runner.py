@@ -2,6 +2,7 @@
 
 import html
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -11,8 +12,10 @@ from seodang.errors import EvaluationError
 from seodang.io.jsonl import read_json, write_records
 from seodang.licences.permissions import build_permissions
 from seodang.licences.verdict import Part
+from seodang.paths import Paths
 from seodang.stages import train as train_stage
 from seodang.study.runner import run_study
+from seodang.study.tuned_models import train_in_project
 
 
 @pytest.fixture
@@ -75,6 +78,30 @@ def test_every_method_is_evaluated_on_every_group_and_tuned_on_its_own_tasks(mak
     monkeypatch.setattr(train_stage, "run", lambda **_: pytest.fail("a finished training runs again"))
     run_study(make_study(), "small", project, paths)
     assert read_json(folder / "study.json")["cells"] == found["cells"]
+
+
+@pytest.mark.parametrize("old_base", ["gone", "there"])
+def test_a_study_in_another_place_trains_on_the_base_of_that_place(
+    paths, project, make_records, tmp_path, monkeypatch, old_base
+):
+    bases = []
+    monkeypatch.setattr(train_stage, "run", lambda paths, **_: bases.append(paths.base.resolve()))
+    records = make_records(["sentiment"], 2, "train")
+    old, new = (Paths(tmp_path / name) for name in ("old", "new"))
+    for place in (old, new):
+        shutil.copytree(paths.artifacts, place.artifacts)
+
+    def train(place: Paths) -> None:
+        folder = place.get_study_folder("small")
+        train_in_project("one", records, records, folder, place, prompt=project.prompt, train=project.train)
+
+    train(old)
+    shutil.copytree(old.get_study_folder("small"), new.get_study_folder("small"), symlinks=True)
+    (new.get_study_folder("small") / "trained.json").unlink()  # as if training had been stopped
+    if old_base == "gone":
+        shutil.rmtree(old.root)
+    train(new)
+    assert bases == [old.base, new.base]
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from seodang.errors import WorkspaceError
 from seodang.orchestration.ignored_inputs import carry_ignored_inputs, compute_digest
 from seodang.orchestration.ledger import carry_judgements
 from seodang.orchestration.overrides import apply_parameters
-from seodang.orchestration.parameters import COMMITTED, RunParameters
+from seodang.orchestration.parameters import COMMITTED, RunParameters, StudyParameters
 from seodang.orchestration.revisions import Revision, list_changes, resolve_revision
 from seodang.orchestration.sharing import fetch_experiment
 from seodang.orchestration.unfinished import adopt_unfinished
@@ -81,5 +81,14 @@ def open_run(run: RunParameters, project: Path, run_id: str) -> Iterator[Run]:
         is_head = run.revision == "HEAD" and not run.include_changes
         left_out = tuple(list_changes(worktree.project)) if is_head else ()
         files = revision.tree + compute_digest(worktree.root, carried)
-        resumes = adopt_unfinished(worktree.project, worktree.folder, worktree.root, files)
+        resumes = _adopt_unfinished(run, worktree, files)
         yield Run(worktree, changes, left_out, tuple(carried), resumes)
+
+
+def _adopt_unfinished(run: RunParameters, worktree: Worktree, files: str) -> bool:
+    """Move what an equal run left into the worktree: of a study its folder, else checkpoints and scores."""
+    where = (worktree.project, worktree.folder, worktree.root, files)
+    if not isinstance(run, StudyParameters):
+        return adopt_unfinished(*where)
+    study = worktree.paths.get_study_folder(Path(run.study).stem)
+    return adopt_unfinished(*where, [study.relative_to(worktree.root).as_posix()])

@@ -48,9 +48,7 @@ def train_in_project(
         TrainingError: If the result is unusable.
     """
     project = Paths(folder)
-    project.base.parent.mkdir(parents=True, exist_ok=True)
-    if not project.base.exists():
-        project.base.symlink_to(paths.base.resolve(), target_is_directory=True)
+    _link_base(project.base, paths.base.resolve())
     write_records(project.get_split_path("train"), training)
     write_records(project.get_split_path("validation"), validation)
     key = {
@@ -69,6 +67,15 @@ def train_in_project(
     train_stage.run(prompt=prompt, train=train, paths=project)
     write_json(marker, {"key": key})
     return project
+
+
+def _link_base(link: Path, base: Path) -> None:
+    """Link to the base. The folder of a study that was moved, or copied, has a link to where the base was."""
+    if link.is_symlink() and link.resolve() != base:
+        link.unlink()
+    if not link.exists():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(base, target_is_directory=True)
 
 
 def build_variant_model(
