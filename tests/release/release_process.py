@@ -1,7 +1,8 @@
 """`seodang release` in processes of their own, each killed at another step.
 
-Run: python release_process.py PROJECT STEP:EVENT[,STEP:EVENT ...] PORT. "never" runs to the end; STEP:pause waits until
-a file exists. Restoring a bento is left out: tests/registry/test_rollback.py tests it.
+Run: python release_process.py PROJECT STEP:EVENT[,STEP:EVENT ...] PORT [--canary]. "never" runs to the end; STEP:pause
+waits until a file exists; watch:shared is while a canary has its share. Restoring a bento is left out:
+tests/registry/test_rollback.py tests it.
 """
 
 import os
@@ -16,7 +17,8 @@ from seodang.paths import Paths
 from seodang.registry import promotion
 from seodang.release import release as release_module
 from seodang.release.operation import Project
-from seodang.release.release import ReleaseRequest, release
+from seodang.release.release import ReleaseRequest, WatchOutcome, release
+from seodang.release.router import Router
 
 
 def keep_bento(champion, _paths):
@@ -36,11 +38,17 @@ def run(paths: Paths, port: int, kill_at: str) -> None:
     def report_waiting(holder: str) -> None:
         print("waits for", holder, flush=True)
 
+    def watch(_old: int, _new: int, _id: str) -> WatchOutcome:
+        Router(paths.router).set_share(0.25)
+        report("watch", "shared")
+        return "kept"
+
     project = Project(
         paths=paths, params=load_params(paths.params).release, key="", report=report, report_waiting=report_waiting
     )
-    request = ReleaseRequest(port=port, canary=False, old=None, new=None, message=None, version=None, model=None)
-    release(project, request, lambda _old, _new, _id: "kept")
+    is_canary = "--canary" in sys.argv
+    request = ReleaseRequest(port=port, canary=is_canary, old=None, new=None, message=None, version=None, model=None)
+    release(project, request, watch)
 
 
 def run_in_child(paths: Paths, port: int, kill_at: str) -> None:

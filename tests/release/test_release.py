@@ -1,6 +1,7 @@
 """Releases and rollbacks of a real registry, with services without a model. Run: pytest -m slow tests/release"""
 
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -169,6 +170,33 @@ def test_a_canary_is_released_and_rolled_back_once_without_a_failed_request(
     assert main(["rollback", "--to", "v0.1.0", "--message", "it ended"]) == 0
     assert ask(port) == old.tag
     assert read_history(paths.history) == events
+
+
+def test_a_release_killed_while_it_watches_its_canary_watches_it_again(paths, find_free_port, monkeypatch):
+    """Nobody takes the share away from the candidate when the watch is gone."""
+    if shutil.which("haproxy") is None:
+        pytest.skip("no HAProxy is installed: apt-get install haproxy")
+    port, router, watched = find_free_port(), Router(paths.router), []
+    assert main(["rollback", "--to", "v0.1.0", "--message", "start", "--port", str(find_free_port())]) == 0
+    (old,) = list_services(paths)
+    start_router(paths, port, old.port)
+    command = build_command(paths, "watch:shared", port, "--canary")
+    assert subprocess.run(command, cwd=paths.root, check=False, timeout=PATIENCE).returncode == -signal.SIGKILL
+    assert router.read_share() == 0.25
+    services = list_services(paths)
+
+    def watch(live, new, _id, *, event):
+        watched.append((live, new, router.read_share()))
+        router.set_share(1.0)
+        return "kept"
+
+    monkeypatch.setattr(canary, "watch_services", watch)
+    assert main(["release", "--canary", "--port", str(port)]) == 0
+    (new,) = (each for each in services if each != old)
+    assert watched == [(old.port, new.port, 0.0)]
+    assert list_services(paths) == services
+    assert ask(port) == new.tag == get_tags(paths)["v0.2.0"]
+    assert [event.version for event in read_history(paths.history)] == ["v0.1.0", "v0.2.0"]
 
 
 def test_a_rollback_that_comes_after_another_promotion_changes_nothing(paths, capsys, read_state):
