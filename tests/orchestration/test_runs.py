@@ -26,6 +26,15 @@ def test_a_study_that_was_stopped_resumes_from_its_folder(project):
     assert run_study(project, "four", "primer.yaml", "model", stops=False) == []
 
 
+def test_a_result_that_dvc_has_not_stored_yet_goes_to_the_next_run(project):
+    with suppress(KeyboardInterrupt), open_run(PipelineParameters(), project, "one") as run:
+        (run.worktree.paths.finished / "train").mkdir(parents=True)
+        raise KeyboardInterrupt
+    with open_run(PipelineParameters(), project, "two") as run:
+        assert (run.worktree.paths.finished / "train").is_dir()
+        forget_unfinished(run.worktree.folder)
+
+
 def test_another_run_leaves_the_work_of_a_study_where_it_is(project):
     run_study(project, "one", "primer.yaml", "model", stops=True)
     assert run_study(project, "two", "other.yaml", "other", stops=False) == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -46,6 +46,14 @@ def test_an_unchanged_stage_gets_its_files_back(paths):
         assert (paths.root / "artifacts" / "train" / name).read_text() == f"artifacts/train/{name}"
 
 
+def test_an_unchanged_stage_gets_its_files_back_in_another_folder(paths, tmp_path_factory):
+    """Each run of a flow has a worktree of its own, whose files are new ones."""
+    delete_outputs(paths)
+    other = Paths(Path(shutil.copytree(paths.root, tmp_path_factory.mktemp("run") / "tree", copy_function=shutil.copy)))
+    assert restore_result("train", compute_key("train", _PARAMETERS, other), other)
+    assert (other.root / "artifacts/train/report.json").exists()
+
+
 @pytest.mark.parametrize("change", ["parameter", "data", "new file", "code", "inputs.lock"])
 def test_a_change_runs_the_stage_again(paths, change):
     match change:
@@ -54,7 +62,7 @@ def test_a_change_runs_the_stage_again(paths, change):
         case "new file":
             (paths.root / "data" / "b.jsonl").write_text("")
         case "code":
-            os.utime(paths.root / "src" / "train.py", (1, 1))
+            (paths.root / "src" / "train.py").write_text("other")
         case "inputs.lock":
             paths.inputs_lock.write_text("{}")
     parameters = {"train": {"epochs": 2.0}} if change == "parameter" else _PARAMETERS

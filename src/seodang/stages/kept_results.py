@@ -20,6 +20,7 @@ from typing import Any, Final
 from seodang.config.yaml_file import read_yaml
 from seodang.i18n import _
 from seodang.io.atomic import replace_folder
+from seodang.io.file_digests import compute_known_sha256
 from seodang.paths import Paths
 
 logger = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ def keeps_result(stage: str) -> bool:
 def compute_key(stage: str, parameters: dict[str, Any], paths: Paths) -> str:
     """Return a digest of what a stage depends on: its parameters, and the files that dvc.yaml declares.
 
-    Files count as equal with the same size, time and number in the file system, as DVC's own database has it.
+    It is the same in another folder with the same content, such as the worktree of the next run of a flow.
 
     Args:
         stage: Of dvc.yaml.
@@ -50,9 +51,9 @@ def compute_key(stage: str, parameters: dict[str, Any], paths: Paths) -> str:
     """
     declared = read_yaml(paths.dvc_yaml).get("stages", {}).get(stage, {}).get("deps", [])
     names = [name if isinstance(name, str) else next(iter(name)) for name in declared]
-    states = [[file, *_read_state(paths.root / file)] for file in sorted(_list_files(names, paths.root))]
+    contents = [[file, _compute_digest(paths.root / file)] for file in sorted(_list_files(names, paths.root))]
     inputs = paths.inputs_lock.read_text("utf-8") if paths.inputs_lock.is_file() else ""
-    text = json.dumps([stage, parameters, states, inputs], sort_keys=True, default=str)
+    text = json.dumps([stage, parameters, contents, inputs], sort_keys=True, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -122,9 +123,8 @@ def _list_files(names: Iterable[str], root: Path) -> Iterator[str]:
             yield name
 
 
-def _read_state(path: Path) -> list[int]:
+def _compute_digest(path: Path) -> str:
     try:
-        status = path.stat()
+        return compute_known_sha256(path)
     except OSError:
-        return []
-    return [status.st_size, status.st_mtime_ns, status.st_ino]
+        return ""

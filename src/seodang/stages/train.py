@@ -16,6 +16,7 @@ from seodang.config import PromptParams, TrainParams
 from seodang.errors import TrainingError
 from seodang.i18n import _, ngettext
 from seodang.io.atomic import compute_sha256
+from seodang.io.file_digests import compute_known_sha256
 from seodang.io.jsonl import read_json, read_records, write_json
 from seodang.models.adapters import compute_tuned_sha256
 from seodang.models.checkpoints import compute_weights_sha256
@@ -118,7 +119,7 @@ def _prepare_run_dir(prompt: PromptParams, train: TrainParams, paths: Paths) -> 
     """Return the checksums of the splits and the folder of this run; delete the folders of other runs."""
     inputs = {name: compute_sha256(paths.get_split_path(name)) for name in _SPLITS}
     base = {
-        str(file.relative_to(paths.base)): compute_sha256(file)
+        str(file.relative_to(paths.base)): compute_known_sha256(file)
         for file in sorted(paths.base.rglob("*"))
         if file.is_file()
     }
