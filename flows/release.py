@@ -16,6 +16,7 @@ from prefect.exceptions import FlowPauseTimeout
 from prefect.input import RunInput
 from prefect.runtime import flow_run
 from prefect.states import Completed, Running
+from pydantic import Field
 
 from flows.escaping import escape_log_line, escape_markdown
 from flows.pipeline import find_project, pipeline_flow
@@ -30,10 +31,16 @@ _POLL_SECONDS: Final = 5  # between looks for an answer
 
 
 class Approval(RunInput):
-    """The answer of a person."""
+    """The answer of a person, as Prefect's form asks for it."""
 
-    decision: Literal["approve", "refuse"] = "refuse"
-    reason: str = ""
+    decision: Literal["approve", "refuse"] = Field(
+        default="refuse",
+        title=_("Decision"),
+        description=_(
+            "approve: the model is promoted and put into service. refuse: the run ends, and nothing changes."
+        ),
+    )
+    reason: str = Field(default="", title=_("Reason"), description=_("For the log of the run."))
 
 
 @pipeline_flow

@@ -15,6 +15,7 @@ from flows.deploy import POOLS, find_job_template, select_deployments
 from flows.deploy import main as deploy
 from flows.notifications import notify
 from flows.pipeline import name_flow_run
+from flows.release import Approval
 from flows.serving import create_deployment
 from flows.settings import RUN
 from prefect.cli.deploy._models import PrefectYamlModel
@@ -180,3 +181,8 @@ def test_a_server_that_is_not_there_is_named_before_anything_is_deployed(capsys)
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
         assert deploy(["local", "--project", str(ROOT)]) == 2
     assert "no Prefect server answers at http://127.0.0.1:9/api" in capsys.readouterr().err
+
+
+def test_the_form_of_an_approval_has_help_for_each_field():
+    fields = Approval.with_initial_data(description="plan").model_json_schema()["properties"]
+    assert {name: bool(field["description"]) for name, field in fields.items()} == {"decision": True, "reason": True}
