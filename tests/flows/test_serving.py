@@ -43,7 +43,13 @@ def serve(project: Scene) -> Callable[..., AbstractContextManager[subprocess.Pop
         with (
             log.open("w") as output,
             subprocess.Popen(
-                command, cwd=project.project, env=project.env, stdout=output, stderr=output, start_new_session=True
+                command,
+                cwd=project.project,
+                env=project.env,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                preexec_fn=take_interrupts,
             ) as process,
         ):
             try:
@@ -55,6 +61,10 @@ def serve(project: Scene) -> Callable[..., AbstractContextManager[subprocess.Pop
                 process.wait(PATIENCE)
 
     return serve_project
+
+
+def take_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a background job of a shell inherits that it is ignored
 
 
 def is_served(project: Scene) -> bool:
