@@ -156,7 +156,7 @@ def test_no_label_has_a_text_of_a_request(counted):
         "queue_full", "stopping", "unsupported_parameter", "context_length_exceeded", "body_too_large", "body_timeout",
         "invalid_api_key", "no_keys", "answer_timeout", "rate_limit_exceeded", "invalid_request", "unsupported_encoding",
         "host_not_allowed", "invalid_header", "header_too_large", "engine_stopped",
-        "too_many_concurrent_requests", "connections", "invalid_http", "header_timeout",
+        "too_many_concurrent_requests", "connections", "invalid_http", "header_timeout", "already_rated", "answer_not_found",
     }  # fmt: skip
 
 
