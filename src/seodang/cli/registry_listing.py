@@ -10,7 +10,7 @@ from seodang.i18n import N_, _
 from seodang.io.jsonl import read_json
 from seodang.paths import Paths
 from seodang.registry.candidate import collect_scores
-from seodang.registry.champion import read_champion
+from seodang.registry.champion import format_version, read_champion
 from seodang.registry.git import get_head
 from seodang.registry.history import RegistryEvent, find_event_by_version, read_history
 from seodang.registry.tag_check import list_moved, read_tagged_revisions
@@ -100,7 +100,7 @@ def find_version(paths: Paths, version: str | None) -> RegistryEvent:
     champion, history = read_champion(paths.champion), read_history(paths.history)
     if version is None and champion is None:
         raise RegistryError(_("there is no champion yet; create the first one: seodang registry promote"))
-    name = f"v{version.removeprefix('v')}" if version else (champion.version if champion else "")
+    name = format_version(version) if version else (champion.version if champion else "")
     event = find_event_by_version(history, name)
     if event is None:
         known = ", ".join(dict.fromkeys(one.version for one in history)) or "-"

@@ -130,5 +130,10 @@ def select_best(results: Iterable[Mapping[str, Any]], earlier: Sequence[str]) ->
     return [version for version in earlier if version in kept]
 
 
+def format_version(name: str) -> str:
+    """Return a version as the registry writes it; users may leave the v out."""
+    return f"v{name.removeprefix('v')}"
+
+
 def _order_version(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.removeprefix("v").split("."))

@@ -16,7 +16,7 @@ from seodang.i18n import _
 from seodang.io.jsonl import read_json
 from seodang.paths import Paths
 from seodang.registry.candidate import check_reproducible, load_candidate
-from seodang.registry.champion import Champion, read_champion_file, select_best, write_champion
+from seodang.registry.champion import Champion, format_version, read_champion_file, select_best, write_champion
 from seodang.registry.git import check_on_branch, commit, get_head, get_identity, list_uncommitted
 from seodang.registry.history import (
     Action,
@@ -106,7 +106,7 @@ def _assign_version(
 ) -> tuple[str, str]:
     """Return version and revision of a candidate; registered weights keep both, and no version is given twice."""
     if existing is not None:
-        if requested_version is not None and f"v{requested_version.removeprefix('v')}" != existing.version:
+        if requested_version is not None and format_version(requested_version) != existing.version:
             raise RegistryError(
                 _("these weights are already registered as {version}; omit --version", version=existing.version)
             )
@@ -183,7 +183,7 @@ def _find_target(current: Champion | None, history: list[RegistryEvent], to_vers
             _("there is no champion to roll back from; promote the first one: seodang registry promote")
         )
     versions = ", ".join(dict.fromkeys(event.version for event in history))
-    version = f"v{to_version.removeprefix('v')}" if to_version else find_previous_version(history, current.version)
+    version = format_version(to_version) if to_version else find_previous_version(history, current.version)
     if version is None:
         raise RegistryError(
             _(

@@ -8,7 +8,7 @@ from typing import Final
 from seodang.errors import ReleaseError
 from seodang.i18n import _
 from seodang.paths import Paths
-from seodang.registry.champion import Champion, read_champion
+from seodang.registry.champion import Champion, format_version, read_champion
 from seodang.registry.promotion import find_rollback_target
 from seodang.release.journal import Journal, create_journal, has_record, hold_service, read_journal
 from seodang.release.operation import Operation, Project, require_champion
@@ -113,11 +113,6 @@ def continues_last(last: Journal, request: RollbackRequest) -> bool:
     is_unfinished = last.outcome is None and last.action == "rollback"
     is_target = request.to is None or format_version(request.to) == last.version
     return is_unfinished and is_target and request.canary in (None, last.id)
-
-
-def format_version(name: str) -> str:
-    """Return a version as the registry writes it; users may leave the v out."""
-    return f"v{name.removeprefix('v')}"
 
 
 def _find_tag(operation: Operation) -> str:
