@@ -7,7 +7,7 @@ A recipe is asked in rounds, and `run` drives it like this:
     generated = recipe.finish()
 
 - A recipe is deterministic: equal settings, seed and outcomes give equal calls with equal keys. It reads no clock and
-  draws no other random number. So a second run replays the outcomes that the journal has, and asks only what is missing.
+  draws no other random number. So a second run replays the outcomes that the journal has, and asks only the rest.
 - A recipe that knows all of its calls at once has one round. Self-instruct has many, because novelty depends on what
   was kept. `name_calls` returns no call when there is nothing more to ask; a recipe bounds the number of its rounds.
 - Keys are unique in a run: `make_call` has an ordinal for calls that ask the same thing again.
