@@ -12,6 +12,7 @@ from seodang.errors import SourceError
 from seodang.ingest.rows import FIELDS
 from seodang.io.atomic import compute_sha256
 from seodang.io.jsonl import read_json, read_rows
+from seodang.licences.verdict import judge_licences, list_parts
 from seodang.paths import Paths
 from seodang.stages import ingest
 
@@ -172,3 +173,44 @@ def test_a_source_that_does_not_answer_may_be_tried_again_but_not_beside_one_tha
         raised[name] = caught.value
     assert {name: error.exit_code for name, error in raised.items()} == {"alone": 75, "beside": 2}
     assert "gone.json does not exist" in str(raised["beside"])
+
+
+PROVENANCE = {
+    "teacher": "qwen", "licence": "Apache-2.0", "recipe": "self-instruct", "prompt_sha256": "ab", "date": "2026-11-30"
+}  # fmt: skip
+
+
+def test_the_manifest_counts_the_records_of_a_teacher_and_names_its_licence(paths, caplog, build_file_source):
+    later = {**PROVENANCE, "prompt_sha256": "cd", "date": "2026-12-01"}
+    other = {**PROVENANCE, "teacher": "gpt", "licence": "OpenAI Terms of Use", "recipe": "answer"}
+    generated = [
+        {**record, "provenance": of} for record, of in zip(GOOD * 2, (PROVENANCE, later, other, None), strict=True)
+    ]
+    write(paths, "own.json", generated)
+    run(paths, build_file_source("own", "own.json", teachers=["MIT"]))
+    source = read_json(paths.ingest_report)["sources"][0]
+    assert source["teachers"] == ["MIT", "Apache-2.0", "OpenAI Terms of Use"]
+    assert [(batch["teacher"], batch["recipe"], batch["rows"], batch["prompts"]) for batch in source["generated"]] == [
+        ("qwen", "self-instruct", 2, 2),
+        ("gpt", "answer", 1, 1),
+    ]
+    assert (source["generated"][0]["first_date"], source["generated"][0]["last_date"]) == ("2026-11-30", "2026-12-01")
+    assert source["ignored_keys"] == []
+
+
+def test_a_provenance_without_a_teacher_is_an_ignored_key_and_a_source_without_one_has_no_such_entry(
+    paths, build_file_source
+):
+    write(paths, "own.json", [{**GOOD[0], "provenance": "a book"}])
+    run(paths, build_file_source("own", "own.json"))
+    source = read_json(paths.ingest_report)["sources"][0]
+    assert source["ignored_keys"] == ["provenance"]
+    assert "generated" not in source
+    assert source["teachers"] == []
+
+
+def test_a_teacher_without_a_stated_licence_leaves_the_verdict_unknown(paths, build_file_source):
+    write(paths, "own.json", [{**GOOD[0], "provenance": {"teacher": "qwen", "recipe": "answer"}}])
+    run(paths, build_file_source("own", "own.json"))
+    sources = read_json(paths.ingest_report)["sources"]
+    assert judge_licences("commercial", list_parts("MIT", sources)).status == "unknown"

@@ -19,6 +19,7 @@ from seodang.ingest.formats.record_marks import find_marks
 from seodang.ingest.formats.registry import RecordReader
 from seodang.ingest.formats.rows import Origin, build_row, convert_malformed, get_original
 from seodang.ingest.formats.sample import find_system_key
+from seodang.ingest.provenance import PROVENANCE_KEY, read_provenance
 from seodang.ingest.readers.file_details import FileDetails
 from seodang.ingest.readers.read import read_objects
 from seodang.ingest.rows import ROW_RAGGED, Row, get_field_error, is_malformed
@@ -114,6 +115,9 @@ def iter_rows_of_origin(
                 if sample.system and (system_key := find_system_key(inner)):
                     read_keys.add(system_key)
                 yield build_row(sample, record_origin, number, original, marks)
+            if provenance := read_provenance(inner):
+                tally.generated.add(provenance)
+                read_keys.add(PROVENANCE_KEY)
             tally.ignored_keys.add_record(inner, read_keys)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from seodang.ingest.fetch.files import LocalFile
 from seodang.ingest.ignored_keys import IgnoredKeys
+from seodang.ingest.provenance import ProvenanceTally
 from seodang.ingest.readers.file_details import FileDetails
 from seodang.ingest.rows import Row
 
@@ -20,6 +21,7 @@ class Tally:
     files: list[LocalFile] = field(default_factory=list)
     details: dict[str, FileDetails] = field(default_factory=dict)  # location of a file -> its encoding and sheets
     formats: list[str] = field(default_factory=list)  # detected formats, in the order of the files
+    generated: ProvenanceTally = field(default_factory=ProvenanceTally)  # records that a teacher wrote
 
     def count_rows(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Yield the rows and count them."""

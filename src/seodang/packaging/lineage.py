@@ -60,7 +60,7 @@ def build_lineage(
         "accepted_sha256": _compute_sha256(paths.accepted_records),
         "records_sha256": _compute_sha256(paths.records),
         "sources": [
-            {key: source[key] for key in ("name", "licence", "teachers", "files") if key in source}
+            {key: source[key] for key in ("name", "licence", "teachers", "generated", "files") if key in source}
             for source in sources
         ],
         "base": drop_schema(base),

@@ -267,6 +267,21 @@ def test_before_preflight_the_card_knows_sources_and_teachers_only(write_permiss
     assert "not known to be allowed" in page
 
 
+def test_records_of_a_teacher_are_shown_with_its_licence_and_recipe(tmp_path, write_card_artifacts):
+    paths = write_card_artifacts(tmp_path)
+    manifest = read_json(paths.ingest_report)
+    batch = {"teacher": HOSTILE, "licence": "", "recipe": "self-instruct", "rows": 5, "prompts": 2}
+    manifest["sources"][0]["generated"] = [{**batch, "first_date": "2026-11-29", "last_date": "2026-11-30"}]
+    write_json(paths.ingest_report, manifest)
+    write_data_card(paths, CARD, 1)
+    page, markdown = ((paths.data_card / name).read_text("utf-8") for name in ("index.html", "README.md"))
+    assert "교사 모델" in page
+    assert "<td>self-instruct</td>" in page
+    assert HOSTILE not in page
+    assert "| unknown | self-instruct | 5 | 2 | 2026-11-29 – 2026-11-30 |" in markdown
+    assert HOSTILE not in markdown
+
+
 def test_the_korean_of_the_answers_is_shown_by_source_with_escaped_examples(tmp_path, write_card_artifacts):
     paths = write_card_artifacts(tmp_path)
     record = make_record(

@@ -54,6 +54,7 @@ class Source:
     rows: int
     files: tuple[dict[str, Any], ...]
     more_files: int  # number of files that are not in `files`
+    generated: tuple[dict[str, Any], ...]  # teacher, licence, recipe, rows, dates of the records that a teacher wrote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +222,7 @@ def _build_source(entry: dict[str, Any]) -> Source:
         rows=entry["rows_written"],
         files=tuple(files[:_MAX_FILES]),
         more_files=len(files[_MAX_FILES:]),
+        generated=tuple(entry.get("generated", ())),
     )
 
 
