@@ -14,7 +14,7 @@ A recipe is asked in rounds, and `run` drives it like this:
 - `finish` may be called after any `take`, also before the last round: the budget ended, and what is paid for is kept.
   The calls that were not asked then come back as a Failure with the reason `not_asked`.
 - Settings come from `seodang.config.recipe.GenerateParams`; `seodang.synthesis.recipes.build_recipe(params, folder)`
-  makes the recipe, and `folder` is that of the recipe file, for the paths in it.
+  makes the recipe; paths in a recipe file are relative to `folder`, that of the project.
 - Each call whose outcome is a Reply or a Refusal appears in at least one row or rejection of `finish`: no paid reply
   disappears. A Failure needs no rejection, because the run counts it and writes it itself.
 """
