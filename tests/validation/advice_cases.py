@@ -43,6 +43,7 @@ def chat(*flags: dict[str, Any]) -> dict[str, Any]:
 LABELLED = line({"text": "재미있는 영화", "label": "긍정"})
 TABLE = {"label_column": "label", "labels": {"1": "좋음", "0": "나쁨"}, "input": "{text}", "instructions": ["감정은?"]}
 PAIR = {"prompt": "수도는 어디인가요?", "chosen": "서울입니다.", "rejected": "부산입니다."}
+CUT = "글쎄요, 저는 잘 모르겠지만 어쩌면 부산일 수도 있고 인천일 수도 있다고 그리고"
 KTO = {"prompt": "수도는 어디인가요?", "completion": "서울입니다.", "label": "3"}
 
 EDITS: dict[str, list[Edit]] = {
@@ -92,6 +93,19 @@ EDITS: dict[str, list[Edit]] = {
         Edit(line({**chat({}), "loss_mask": [0, 1, 1]}), line(chat({"weight": 1}))),
     ],
     "pair-equal": [change({**PAIR, "rejected": PAIR["chosen"]}, rejected="부산입니다.")],
+    "rejected-blank": [change({**PAIR, "rejected": " "}, rejected="부산입니다."), Edit(
+        line({**PAIR, "rejected": " "}) + "\n" + line({**PAIR, "prompt": "항구는 어디인가요?"}),
+        line({**PAIR, "prompt": "항구는 어디인가요?"}),
+    )],
+    "rejected-truncated": [
+        change({**PAIR, "rejected": CUT}, rejected=f"{CUT} 생각합니다.")
+    ],
+    "pair-both-orders": [Edit(
+        line(PAIR) + "\n" + line({**PAIR, "chosen": PAIR["rejected"], "rejected": PAIR["chosen"]}), line(PAIR)
+    )],
+    "label-conflict": [Edit(
+        line({**KTO, "label": True}) + "\n" + line({**KTO, "label": False}), line({**KTO, "label": True})
+    )],
     "record-rejected": [
         change({**GOOD, "is_correct": False}, is_correct=...),
         change({**GOOD, "status": "rejected"}, status="approved"),
@@ -111,6 +125,7 @@ EDITS: dict[str, list[Edit]] = {
 """Rule -> edits that its advice describes."""
 
 LIMITS: dict[str, dict[str, Any]] = {
+    "rejected-language": {**PAIR, "rejected": "I think that it is the city of Busan."},
     "oversized": {**GOOD, "output": "".join(f"{i}번째 문장입니다. " for i in range(17_000))},
     "instruction-too-short": {**GOOD, "instruction": "꽃"},
     "instruction-too-long": {**GOOD, "instruction": "".join(f"{i}번째 질문입니다. " for i in range(3_000))},

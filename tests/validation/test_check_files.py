@@ -86,3 +86,38 @@ def test_an_unusable_file_is_named_in_korean_where_the_terminal_is_korean(run_ch
     monkeypatch.setenv("SEODANG_LANG", "ko")
     with pytest.raises(SourceError, match=r"empty\.jsonl 파일이 비어 있습니다"):
         run_check(write("empty.jsonl", []))
+
+
+def write_pairs(write, name, chosen, rejected):
+    pairs = [
+        {
+            "prompt": f"{number}번 방은 어디인가요?",
+            "chosen": f"{number}호: {chosen}",
+            "rejected": f"{number}호: {rejected}",
+        }
+        for number in range(40)
+    ]
+    return write(name, pairs)
+
+
+def test_pairs_whose_better_answers_are_the_longer_ones_are_reported(run_check, write):
+    result = run_check(write_pairs(write, "long.jsonl", "복도 끝 왼쪽에 있는 방입니다.", "몰라요.")).to_dict()
+    assert [(metric["id"], metric["of"]) for metric in result["dataset"]] == [("pair-length-bias", "chosen")]
+    assert result["dataset"][0]["value"] == pytest.approx(0.912, abs=0.001)  # Wilson's interval of 40 of 40
+    result = run_check(write_pairs(write, "short.jsonl", "2층입니다.", "복도 끝 어딘가에 있지 않겠어요?")).to_dict()
+    assert [(metric["id"], metric["of"]) for metric in result["dataset"]] == [("pair-length-bias", "rejected")]
+
+
+def test_few_pairs_and_balanced_ones_have_no_length_bias(run_check, write):
+    pair = {"prompt": "수도는 어디인가요?", "chosen": "서울입니다. 한강이 흐릅니다.", "rejected": "몰라요."}
+    few = [pair, {**pair, "prompt": "항구는 어디인가요?"}]
+    assert run_check(write("few.jsonl", few)).to_dict()["dataset"] == []
+    mixed = [write_pairs(write, "long.jsonl", "복도 끝에 있습니다.", "몰라요."), "short.jsonl"]
+    write(
+        "short.jsonl",
+        [
+            {"prompt": f"{n}번 역은요?", "chosen": f"{n}역입니다.", "rejected": f"{n}역 아니겠어요, 참."}
+            for n in range(40)
+        ],
+    )
+    assert run_check(*mixed).to_dict()["dataset"] == []

@@ -45,6 +45,9 @@ class ActionsParams(Section):
     loss_flag_unclear: Action
     oversized: Action
     pair_equal: Action
+    rejected_blank: Action
+    rejected_truncated: Action
+    rejected_language: Action
     record_rejected: Action
     record_doubtful: Action
     answer_corrected: Action
@@ -102,6 +105,8 @@ class ActionsParams(Section):
     duplicate: Action
     contradiction: Action
     several_answers: Action
+    pair_both_orders: Action
+    label_conflict: Action
 
 
 class LimitsParams(Section):
@@ -174,6 +179,8 @@ class DatasetParams(Section):
     """Share of the most frequent answer among the accepted rows of a task with labels."""
     drift: UpperBound
     """Total variation distance of languages, tasks and lengths to the last accepted run; 0 equal, 1 disjoint."""
+    pair_length_bias: UpperBound
+    """Share of the preference pairs whose chosen (or rejected) answer is the longer one: lower end of its interval."""
 
 
 class ExpectationsParams(Section):

@@ -33,9 +33,11 @@ ROW_UNREADABLE: Final = "row-unreadable"  # a line or cell that violates the fil
 TURNS_BROKEN: Final = "turns-malformed"  # a conversation without question, without answer, or with roles out of order
 MEDIA_PART: Final = "media-part"  # an image, audio or file part in a message
 NOT_LEARNED: Final = "not-learned"  # no answer of the conversation may be learned
+REJECTED_BLANK: Final = "rejected-blank"  # a preference pair without a rejected answer
 LOSS_UNCLEAR: Final = "loss-flag-unclear"  # a message says in an unknown way whether it may be learned
 _ERRORS = (
     *(LABEL_UNKNOWN, TEXT_MISSING, ROW_RAGGED, ROW_UNREADABLE, TURNS_BROKEN, MEDIA_PART, NOT_LEARNED, LOSS_UNCLEAR),
+    *(REJECTED_BLANK,),
 )
 # What a record says about itself; keys of a row's `marks`.
 RECORD_REJECTED: Final = "record-rejected"

@@ -72,6 +72,19 @@ DATASET_RULES: Final[tuple[Rule, ...]] = (
         ),
         maximum="drift",
     ),
+    Rule(
+        id="pair-length-bias",
+        field="data",
+        reason=Message(
+            "the answers of one side are the longer ones in more than {limit:.1%} of the preference pairs (lower end of "
+            "the 95 % interval); the model may learn the length and nothing else"
+        ),
+        fix=Message(
+            "add pairs in which the other side is longer, or raise expectations.dataset.pair_length_bias.maximum in "
+            "params.yaml"
+        ),
+        maximum="pair_length_bias",
+    ),
 )
 
 
@@ -104,6 +117,7 @@ class Tally:
     tasks: Counter[str] = field(default_factory=Counter)
     lengths: Counter[str] = field(default_factory=Counter)
     labels: dict[str, Counter[str]] = field(default_factory=dict)
+    longer: Counter[str] = field(default_factory=Counter)  # of preference pairs: the side with the longer answer
     duplicates: int = 0
 
     def add(self, row: Row, *, accepted: bool, duplicate: bool) -> None:
@@ -116,6 +130,8 @@ class Tally:
         self.languages[row["language"]] += 1
         self.tasks[row["task"]] += 1
         self.lengths[f"<2^{len(row['output']).bit_length()}"] += 1
+        if row["rejected"] and (difference := len(row["output"]) - len(row["rejected"])):
+            self.longer["chosen" if difference > 0 else "rejected"] += 1
         if row["choices"]:
             self.labels.setdefault(row["task"], Counter())[row["output"]] += 1
 
@@ -205,6 +221,19 @@ def _compute_values(
                 for name in profile
                 if last_profile and name in last_profile
             )
+        case "pair-length-bias":
+            pairs = tally.longer.total()
+            yield from (
+                (side, compute_lower_end(count, pairs), bounds.pair_length_bias.maximum)
+                for side, count in sorted(tally.longer.items())
+            )
+
+
+def compute_lower_end(count: int, total: int) -> float:
+    """Return the lower end of Wilson's 95 % interval of a share."""
+    from scipy.stats import binomtest
+
+    return float(binomtest(count, total).proportion_ci(0.95, "wilson").low)
 
 
 def _compute_label_ratios(tally: Tally, bound: float) -> Iterator[tuple[str, float, float]]:

@@ -1,4 +1,4 @@
-"""Find rows that repeat an earlier row or answer the same question differently, in about 40 bytes per row.
+"""Find rows that repeat an earlier row or answer the same question differently, in about 50 bytes per row.
 
 It keeps only hashes, so that millions of rows fit into memory. Two texts collide in a 64-bit
 hash once in about 4,000 sets of 100 million rows (birthday bound, n^2 / 2^65).
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from seodang.ingest.rows import TEXTS, Row, classify_value
 from seodang.records import normalize
+from seodang.validation.checks.preference import reduce_answer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,8 +23,12 @@ if TYPE_CHECKING:
 DUPLICATE = "duplicate"
 CONTRADICTION = "contradiction"
 SEVERAL_ANSWERS = "several-answers"
+PAIR_BOTH_ORDERS = "pair-both-orders"
+LABEL_CONFLICT = "label-conflict"
+_RULES = (DUPLICATE, CONTRADICTION, SEVERAL_ANSWERS, PAIR_BOTH_ORDERS, LABEL_CONFLICT)
 
-_USABLE, _LABEL = 1, 2
+_USABLE, _LABEL, _REFERENCE = 1, 2, 4  # with all texts; a label; an answer to learn, as opposed to a bad one
+_PAIR, _MARKED, _SIDE = 8, 16, 32  # a preference pair; a marked answer; one of the two orders, or a good mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,7 @@ class _Keys:
 
     question: array[int] = field(default_factory=lambda: array("Q"))
     content: array[int] = field(default_factory=lambda: array("Q"))
+    preference: array[int] = field(default_factory=lambda: array("Q"))  # of question and answers, in any order
     flags: array[int] = field(default_factory=lambda: array("B"))
 
     def add(self, row: Row, label_characters: int) -> None:
@@ -78,8 +84,16 @@ class _Keys:
         question, answer = (_build_question(row), normalize(texts[2])) if is_usable else ("", "")
         self.question.append(_hash(question))
         self.content.append(_hash(f"{question}\x1e{answer}\x1e{row['rejected']}\x1e{row['desirable']}"))
-        is_label = bool(row["choices"]) or (bool(texts[1]) and len(answer) <= label_characters)
-        self.flags.append((_USABLE if is_usable else 0) | (_LABEL if is_usable and is_label else 0))
+        answers = _list_compared_answers(row) if is_usable else []
+        self.preference.append(_hash("\x1e".join([question, *sorted(answers)])) if answers else 0)
+        is_label = bool(row["choices"]) or (bool(texts[1]) and len(answer) <= label_characters and len(answers) != 2)
+        self.flags.append(
+            (_USABLE if is_usable else 0)
+            | (_LABEL if is_usable and is_label else 0)
+            | (_REFERENCE if is_usable and row["desirable"] is not False else 0)
+            | ((0, _MARKED, _PAIR)[len(answers)])
+            | (_SIDE if answers != sorted(answers) or row["desirable"] is True else 0)
+        )
 
 
 def find_repeats(rows: Iterable[Row], label_characters: int) -> Repeats:
@@ -104,12 +118,15 @@ def find_repeats(rows: Iterable[Row], label_characters: int) -> Repeats:
     usable = np.flatnonzero(flags & _USABLE)
     _, first, inverse = np.unique(content[usable], return_index=True, return_inverse=True)
     distinct = np.sort(usable[first])
-    labels = (flags[distinct] & _LABEL).astype(bool)
-    matches = {rule: np.full(len(flags), -1, dtype=np.int32) for rule in (DUPLICATE, CONTRADICTION, SEVERAL_ANSWERS)}
+    labels, is_reference = ((flags[distinct] & flag).astype(bool) for flag in (_LABEL, _REFERENCE))
+    matches = {rule: np.full(len(flags), -1, dtype=np.int32) for rule in _RULES}
     earlier = usable[first][inverse]
     matches[DUPLICATE][usable] = np.where(earlier == usable, -1, earlier)
-    _set_conflicts(matches[CONTRADICTION], question, distinct[labels])
-    _set_conflicts(matches[SEVERAL_ANSWERS], question, distinct[~labels])
+    _set_conflicts(matches[CONTRADICTION], question, distinct[labels & is_reference])
+    _set_conflicts(matches[SEVERAL_ANSWERS], question, distinct[~labels & is_reference])
+    preference = np.asarray(keys.preference)
+    for rule, flag in ((PAIR_BOTH_ORDERS, _PAIR), (LABEL_CONFLICT, _MARKED)):
+        _set_opposites(matches[rule], preference, flags, np.flatnonzero(flags & flag))
     return Repeats(matches, locations.format_location)
 
 
@@ -131,6 +148,36 @@ def _set_conflicts(matches: NDArray[np.int32], question: NDArray[np.uint64], dis
     first, second = firsts[inverse], seconds[inverse]
     several = counts[inverse] > 1
     matches[distinct[several]] = np.where(first == distinct, second, first)[several]
+
+
+def _set_opposites(
+    matches: NDArray[np.int32], keys: NDArray[np.uint64], flags: NDArray[np.uint8], rows: NDArray[np.int64]
+) -> None:
+    """Set the match of each row to the first row with the same key on the other side.
+
+    Args:
+        matches: Index of the matching row by row; changed in place.
+        keys: Hash of the question and its answers by row.
+        flags: Flags by row; _SIDE is the side.
+        rows: Indices of the rows that are compared.
+
+    """
+    import numpy as np
+
+    is_side = (flags[rows] & _SIDE).astype(bool)
+    for side in (True, False):
+        own, others = rows[is_side == side], rows[is_side != side]
+        other_keys, first = np.unique(keys[others], return_index=True)
+        positions = np.minimum(np.searchsorted(other_keys, keys[own]), max(len(other_keys) - 1, 0))
+        found = other_keys[positions] == keys[own] if len(other_keys) else np.zeros(len(own), dtype=np.bool_)
+        matches[own[found]] = others[first[positions[found]]]
+
+
+def _list_compared_answers(row: Row) -> list[str]:
+    """Return the two answers of a pair, or the marked answer, in the form in which equal answers are equal."""
+    if isinstance(row["rejected"], str) and row["rejected"].strip():
+        return [reduce_answer(row["output"]), reduce_answer(row["rejected"])]
+    return [] if row["desirable"] is None else [reduce_answer(row["output"])]
 
 
 def _build_question(row: Row) -> str:

@@ -126,7 +126,7 @@ def test_a_pair_without_its_worse_answer_is_not_taken_for_a_plain_row(tmp_path, 
             {"prompt": "Capital?", "chosen": "Seoul", "rejected": " "},
         ],
     )
-    assert [get_field_error(row["rejected"]) for row in rows] == [None, "turns-malformed", "turns-malformed"]
+    assert [get_field_error(row["rejected"]) for row in rows] == [None, "rejected-blank", "rejected-blank"]
 
 
 @pytest.mark.parametrize(

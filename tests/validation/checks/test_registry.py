@@ -12,7 +12,10 @@ from seodang.validation.checks.rule import fill_limit, format_rule, get_bound
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "data-quality.md").read_text("utf-8")
 RULES_BY_ID = {rule.id: rule for rule in REGISTRY}
-CROSS_ROW = {"duplicate", "contradiction", "several-answers", "too-many-tokens"}
+CROSS_ROW = {
+    *("duplicate", "contradiction", "several-answers", "pair-both-orders", "label-conflict"),
+    "too-many-tokens",
+}
 REPAIRABLE = get_args(get_args(RepairableAction)[0])
 
 

@@ -42,6 +42,22 @@ def test_a_good_record_violates_no_rule(find_violations):
     assert find_violations(row("What is a dog?", "", "A dog is an animal that barks.")) == {}
 
 
+REFUSAL = "죄송하지만 그 질문에는 답변할 수 없습니다."
+
+
+def test_a_refusal_that_people_preferred_or_marked_is_an_answer(find_violations):
+    assert "refusal" in find_violations(row(output=REFUSAL))
+    assert "refusal" not in find_violations(row(output=REFUSAL, rejected="일곱 개입니다."))
+    assert "refusal" not in find_violations(row(output=REFUSAL, desirable=True))
+
+
+def test_an_answer_that_people_marked_as_bad_may_be_bad(find_violations):
+    echo = "서울은 어느 나라의 수도인가요?"
+    assert "output-equals-instruction" in find_violations(row(output=echo, desirable=True))
+    assert find_violations(row(output=echo, desirable=False)) == {}
+    assert "mojibake" in find_violations(row(output="ë‹¤ë¥¸ ë‹µ", desirable=False))
+
+
 def test_only_the_requested_rules_run(find_violations, limits):
     violating = row(instruction=None, output="")
     assert set(find_violations(violating, {"output-blank"})) == {"output-blank"}

@@ -7,6 +7,7 @@ from tests.validation.checks.rows import english, row
 from seodang.ingest.rows import (
     LABEL_UNKNOWN,
     MEDIA_PART,
+    REJECTED_BLANK,
     ROW_RAGGED,
     ROW_UNREADABLE,
     TEXT_MISSING,
@@ -17,6 +18,7 @@ from seodang.ingest.rows import (
 PRIVATE_KEY = "-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----"
 TOKEN = "sk-" + "a1B2c3D4e5F6g7H8i9J0k1L2"
 TURN = {"role": "user", "content": "안녕하세요"}
+LONG = "서울은 육백 년이 넘는 세월 동안 나라의 수도였고 지금도 대한민국에서 가장 큰 도시입니다"
 
 VIOLATIONS = [
     ("instruction-missing", row(instruction=None)),
@@ -39,6 +41,13 @@ VIOLATIONS = [
     (MEDIA_PART, row(instruction=make_field_error(MEDIA_PART, {"type": "image_url"}))),
     ("oversized", row(output="글" * 20, oversized=["output"])),
     ("pair-equal", row(output="네, 맞습니다.", rejected=" 네,  맞습니다. ")),
+    ("pair-equal", english(output="“Yes, I can!”", rejected="yes, i can")),
+    ("pair-equal", row(output="１２명입니다", rejected="12명입니다.\u200b")),
+    (REJECTED_BLANK, row(rejected=make_field_error(REJECTED_BLANK, "no rejected answer"))),
+    ("rejected-truncated", english(rejected="Seoul has been the capital of the country since the")),
+    ("rejected-truncated", row(output=f"{LONG} 그리고 한강이 흐릅니다.", rejected=f"{LONG} 그리고")),
+    ("rejected-language", row(rejected="It is the capital of the Republic of Korea.")),
+    ("rejected-language", english(rejected="서울은 대한민국의 수도입니다.")),
     ("instruction-too-short", row(instruction="가")),
     ("instruction-too-long", row(instruction="길다 " * 201)),
     ("input-too-long", row(input="글 " * 401)),
@@ -121,6 +130,20 @@ NEAR_MISSES = [
     ("oversized", row(output="글" * 20)),
     ("pair-equal", row(output="네.", rejected="아니요.")),
     ("pair-equal", row(output="", rejected="")),
+    ("pair-equal", row(output="3.5", rejected="35")),
+    ("pair-equal", row(output="-3", rejected="3")),
+    ("pair-equal", row(output="나도 할 수 있다.", rejected="나도할수있다.")),
+    (REJECTED_BLANK, row(rejected="모릅니다.")),
+    ("rejected-truncated", row(rejected="서울")),
+    (
+        "rejected-truncated",
+        row(output=f"{LONG}.", rejected=f"{LONG}. 덧붙이자면 한강이 흐르는 아주 큰 도시이기도 합니다."),
+    ),
+    ("rejected-language", row(rejected="Seoul")),
+    (
+        "rejected-language",
+        row("영어로 번역하세요.", "수도", output="It is the capital.", rejected="대한민국의 수도입니다."),
+    ),
     ("instruction-too-short", row(instruction="왜?")),
     ("instruction-too-long", row(instruction="길" * 400)),
     ("input-too-long", row(input="글" * 800)),

@@ -20,7 +20,7 @@ from seodang.ingest.formats.conversation import (
 from seodang.ingest.formats.messages import Message, holds_messages, parse_messages
 from seodang.ingest.formats.sample import RawRecord, Sample, describe_value, get_first, get_line, get_system, get_task
 from seodang.ingest.formats.verdicts import parse_verdict
-from seodang.ingest.rows import LABEL_UNKNOWN, TURNS_BROKEN, get_field_error, make_field_error
+from seodang.ingest.rows import LABEL_UNKNOWN, REJECTED_BLANK, TURNS_BROKEN, get_field_error, make_field_error
 
 _QUESTIONS = ("instruction", "prompt", "question", "query")
 
@@ -33,7 +33,7 @@ def convert_pair(record: RawRecord) -> Iterable[Sample]:
     sample.url, sample.task = get_line(record, "url"), get_task(record, "task")
     if not get_field_error(sample.output) and isinstance(sample.rejected, str) and not sample.rejected.strip():
         # Without the field error, the row would be taken for one without a preference.
-        sample.rejected = make_field_error(TURNS_BROKEN, "no rejected answer")
+        sample.rejected = make_field_error(REJECTED_BLANK, "no rejected answer")
     return (sample,)
 
 

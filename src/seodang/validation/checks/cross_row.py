@@ -26,4 +26,16 @@ RULES: Final = (
         reason=Message("another row with the same instruction and input has another answer"),
         fix=Message("leave it if the task has many answers; otherwise keep the better answer"),
     ),
+    Rule(
+        id="pair-both-orders",
+        field="record",
+        reason=Message("another preference pair with the same question has the same two answers the other way round"),
+        fix=Message("find out which answer is better, and delete the other row"),
+    ),
+    Rule(
+        id="label-conflict",
+        field="record",
+        reason=Message("another row marks the same answer to the same question the opposite way: good here, bad there"),
+        fix=Message("find out which mark is right, and delete the other row"),
+    ),
 )

@@ -27,6 +27,7 @@ RULES: Final = (
 
 _HANGUL: Final = re.compile("[가-힣ㄱ-ㅎㅏ-ㅣ]")
 _WORD: Final = re.compile(r"[A-Za-z]{2,}")
+_LATIN: Final = re.compile("[A-Za-z]")
 _FUNCTION_WORD: Final = re.compile(
     r"(?:^|[^A-Za-z])(?:the|is|are|was|of|and|to|a|in|you|it|that|for|with|my|we|this|have|be|not|on"
     r"|your)(?![A-Za-z])",
@@ -73,10 +74,22 @@ def find_language(view: View) -> Finding | None:
         return _find_korean_answer(view)
     if view.is_technical or _OTHER_LANGUAGE_TASK.search(view.task_text) or _WORD.search(text) is None or _is_code(text):
         return None
+    return Finding("output", shorten(text)) if is_sentence(text, view.limits.min_other_language_words) else None
+
+
+def is_sentence(text: str, least: int) -> bool:
+    """Return whether a text without Hangul has `least` English words, and function words among them.
+
+    Names and terms alone are not a sentence.
+    """
     words = len(_WORD.findall(text))
-    # Names and terms alone are not a sentence; a sentence has function words.
-    is_sentence = words >= view.limits.min_other_language_words and len(_FUNCTION_WORD.findall(text)) >= words // 12 + 1
-    return Finding("output", shorten(text)) if is_sentence else None
+    return words >= least and _HANGUL.search(text) is None and len(_FUNCTION_WORD.findall(text)) >= words // 12 + 1
+
+
+def is_korean_text(text: str, least: int) -> bool:
+    """Return whether a text has `least` Hangul letters, and more of them than Latin ones."""
+    hangul = len(_HANGUL.findall(text))
+    return hangul >= least and hangul > len(_LATIN.findall(text))
 
 
 def _find_korean_answer(view: View) -> Finding | None:
@@ -88,10 +101,7 @@ def _find_korean_answer(view: View) -> Finding | None:
         or _OTHER_LANGUAGE_TASK.search(view.task_text)
     ):
         return None
-    hangul, latin = len(_HANGUL.findall(text)), len(re.findall("[A-Za-z]", text))
-    return (
-        Finding("output", shorten(text)) if hangul > latin and hangul >= view.limits.min_other_language_words else None
-    )
+    return Finding("output", shorten(text)) if is_korean_text(text, view.limits.min_other_language_words) else None
 
 
 def find_script(view: View) -> Finding | None:

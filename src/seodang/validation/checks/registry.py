@@ -21,6 +21,7 @@ from seodang.validation.checks import (
     missing_input,
     pii,
     placeholders,
+    preference,
     spreadsheet,
     structure,
     truncation,
@@ -29,7 +30,7 @@ from seodang.validation.checks.row_view import Check, Metric, Repairer
 from seodang.validation.checks.rule import Rule
 
 REGISTRY: Final[tuple[Rule, ...]] = (
-    *(*structure.RULES, *marks.RULES, *length.RULES, *encoding.RULES, *escapes.RULES, *markup.RULES),
+    *(*structure.RULES, *preference.RULES, *marks.RULES, *length.RULES, *encoding.RULES, *escapes.RULES, *markup.RULES),
     *(*placeholders.RULES, *spreadsheet.RULES, *pii.RULES),
     *(
         *answers.RULES,
@@ -45,7 +46,14 @@ REGISTRY: Final[tuple[Rule, ...]] = (
 
 CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
     {
-        **{**structure.CHECKS, **marks.CHECKS, **encoding.CHECKS, **escapes.CHECKS, **markup.CHECKS},
+        **{
+            **structure.CHECKS,
+            **preference.CHECKS,
+            **marks.CHECKS,
+            **encoding.CHECKS,
+            **escapes.CHECKS,
+            **markup.CHECKS,
+        },
         **{**placeholders.CHECKS, **spreadsheet.CHECKS, **pii.CHECKS},
         **{
             **answers.CHECKS,

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from seodang.config.expectations import LimitsParams
 from seodang.ingest.rows import Row, shorten
+from seodang.validation.checks.preference import get_exempt_rules
 from seodang.validation.checks.registry import CHECKS, METRICS, REGISTRY
 from seodang.validation.checks.row_view import Check, Finding, Metric, View
 from seodang.validation.checks.rule import Rule, get_bound
@@ -38,7 +39,7 @@ def examine(row: Row, limits: LimitsParams, rules: Collection[str]) -> Examinati
     view = View(row, limits)
     findings: dict[str, Finding] = {}
     numbers: dict[str, float | None] = {}
-    checks, metrics = _select_checks(frozenset(rules))
+    checks, metrics = _select_checks(frozenset(rules) - get_exempt_rules(row))
     for rule, metric in metrics:
         numbers[rule.id] = number = metric(view)
         if number is not None and _is_out_of_bounds(rule, number, limits):

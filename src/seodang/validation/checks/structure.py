@@ -137,18 +137,11 @@ _OVERSIZED: Final = Rule(
     reason=Message("a text is so long that only its beginning was read"),
     fix=Message("split it in the source, or raise ingest.max_field_characters in params.yaml"),
 )
-_PAIR_EQUAL: Final = Rule(
-    id="pair-equal",
-    field="record",
-    reason=Message("the chosen and the rejected answer of a preference pair are the same"),
-    fix=Message("make the two answers differ, or leave the row out"),
-)
 
 RULES: Final = (
     *_FIELD_RULES,
     *_READER_RULES,
     _OVERSIZED,
-    _PAIR_EQUAL,
 )
 
 
@@ -195,18 +188,6 @@ def find_oversized(view: View) -> Finding | None:
     return None
 
 
-def find_equal_pair(view: View) -> Finding | None:
-    """Return the rejected answer if it equals the chosen one except for white space and case."""
-    rejected = view.row.get("rejected")
-    if not isinstance(rejected, str) or not rejected or not view.output:
-        return None
-    return (
-        Finding("rejected", shorten(rejected))
-        if rejected.casefold().split() == view.output.casefold().split()
-        else None
-    )
-
-
 CHECKS: Final[dict[str, Check]] = {
     **{f"{field}-missing": _create_missing_check(field) for field in ("instruction", "output")},
     **{f"{field}-blank": _create_blank_check(field) for field in ("instruction", "output")},
@@ -216,5 +197,4 @@ CHECKS: Final[dict[str, Check]] = {
     },
     **{rule.id: _create_reader_error_check(rule.id) for rule in _READER_RULES},
     "oversized": find_oversized,
-    "pair-equal": find_equal_pair,
 }

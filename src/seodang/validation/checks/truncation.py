@@ -60,34 +60,41 @@ _ITEM: Final = re.compile(r"\s*(?:\d{1,3}[.):]|[-*•]|[a-z][.)])\s")
 _MAX_SENTENCE_CHARACTERS: Final = 600  # the check reads so many characters from the end
 # Endings of a Korean sentence, or of the last word of a list, without a full stop.
 _SENTENCE_END_KO: Final = re.compile(r"(?:[다요죠까음함됨임기것등지네군라자오세점법력성률제수])$")
-_MIN_CUT_CHARACTERS: Final = 120  # a length limit, the usual cause, does not cut shorter answers
-_MIN_CHARACTERS: Final = 40  # a shorter answer may end without punctuation
+_MIN_PROSE_CHARACTERS: Final = 120  # a length limit, the usual cause, does not cut shorter answers
+MIN_CUT_CHARACTERS: Final = 40  # a shorter answer may end without punctuation
+SENTENCE_END: Final = re.compile(r"[.!?…\"'”’)\]}`。~*>]$")
 
 
 def find_truncated(view: View) -> Finding | None:
     """Return the end of a truncated output."""
     text = view.answer
-    if len(text) < _MIN_CHARACTERS or view.has_choices:
+    if view.has_choices or not (has_open_code(text) or (ends_cut(text) and not view.is_technical)):
         return None
-    tail = text[-_MIN_CHARACTERS:]
-    if text.count("```") % 2 and not text.endswith("```"):
-        return Finding("output", shorten(f"…{tail}"))
-    if text[-1] in ".!?…\"'”’)]}`。~*>":
-        return None
-    if (
-        _ENDS_OPEN_SIGN.search(tail[tail.rfind("\n") :])
-        or _ENDS_OPEN_EN.search(tail)
-        or _ENDS_OPEN_KO.search(tail)
+    return Finding("output", shorten(f"…{text[-MIN_CUT_CHARACTERS:]}"))
+
+
+def has_open_code(text: str) -> bool:
+    """Return whether a block of code in the text does not end."""
+    return len(text) >= MIN_CUT_CHARACTERS and text.count("```") % 2 == 1 and not text.endswith("```")
+
+
+def ends_cut(text: str) -> bool:
+    """Return whether a text ends in the middle of a sentence or a list."""
+    if len(text) < MIN_CUT_CHARACTERS or SENTENCE_END.search(text):
+        return False
+    tail = text[-MIN_CUT_CHARACTERS:]
+    return (
+        _ENDS_OPEN_SIGN.search(tail[tail.rfind("\n") :]) is not None
+        or _ENDS_OPEN_EN.search(tail) is not None
+        or _ENDS_OPEN_KO.search(tail) is not None
         or _is_cut_off(text)
-    ):
-        return None if view.is_technical else Finding("output", shorten(f"…{tail}"))
-    return None
+    )
 
 
 def _is_cut_off(text: str) -> bool:
     """Return whether the last line holds a complete sentence and then one without an end."""
     line = text[text.rfind("\n") + 1 :][-_MAX_SENTENCE_CHARACTERS:]
-    match = _LINE_OF_PROSE.search(line) if len(text) >= _MIN_CUT_CHARACTERS else None
+    match = _LINE_OF_PROSE.search(line) if len(text) >= _MIN_PROSE_CHARACTERS else None
     if match is None or not text[-1].isalpha() or _ITEM.match(line) or "#" in match[1] or ":" in match[1]:
         return False
     if "가" <= text[-1] <= "힣":
@@ -129,7 +136,7 @@ def count_loops(view: View) -> float | None:
     if not isinstance(view.row["output"], str):
         return None
     text = view.answer
-    if len(text) < _MIN_CHARACTERS:
+    if len(text) < MIN_CUT_CHARACTERS:
         return 1.0
     position = len(text) - 1
     while (position := text.rfind(text[-1], max(0, len(text) - 1 - _MAX_PERIOD), position)) >= 0:

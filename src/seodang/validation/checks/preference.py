@@ -1,0 +1,130 @@
+"""Check preference data: pairs of a chosen and a rejected answer, and single answers marked good or bad."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+from seodang.i18n import Message
+from seodang.ingest.rows import REJECTED_BLANK, Row, get_field_error, shorten
+from seodang.validation.checks.language import is_korean_text, is_sentence
+from seodang.validation.checks.row_view import Check, Finding, View
+from seodang.validation.checks.rule import Rule
+from seodang.validation.checks.truncation import MIN_CUT_CHARACTERS, SENTENCE_END, ends_cut
+
+RULES: Final = (
+    Rule(
+        id="pair-equal",
+        field="record",
+        reason=Message("the chosen and the rejected answer of a preference pair are the same"),
+        fix=Message("make the two answers differ, or leave the row out"),
+    ),
+    Rule(
+        id=REJECTED_BLANK,
+        field="record",
+        reason=Message("the rejected answer of a preference pair is blank or absent"),
+        fix=Message("fill in the rejected answer, or delete the row"),
+    ),
+    Rule(
+        id="rejected-truncated",
+        field="record",
+        reason=Message("the rejected answer ends in the middle of a sentence, or one answer is the other one cut off"),
+        fix=Message("complete the answer: the model would learn that a cut answer is the worse one, and nothing else"),
+    ),
+    Rule(
+        id="rejected-language",
+        field="record",
+        reason=Message("the rejected answer is not in the language of the chosen one"),
+        fix=Message(
+            "give both answers in one language: the model would learn the language and not what makes an answer good; to "
+            "teach the language set expectations.actions.rejected_language to warn"
+        ),
+    ),
+)
+
+# Someone compared or marked the answer. So a refusal may be the better answer to a question that nobody can answer.
+_OF_UNRATED_ROWS: Final = frozenset(
+    {"refusal", "asks-back", "beyond-text", "current-data", "external-link", "external-media"}
+)
+# A bad answer is there to be bad.
+_OF_GOOD_ANSWERS: Final = _OF_UNRATED_ROWS | {
+    *("output-equals-instruction", "instruction-echo", "output-equals-input", "truncated", "repetition", "loop"),
+    *("claimed-action", "human-experience", "bare-number", "wrong-result"),
+}
+_ENDS: Final = " \t\n.,!?…。！？\"'“”‘’`"
+
+
+def get_exempt_rules(row: Row) -> frozenset[str]:
+    """Return the ids of the rules that a preference row does not have to keep, as its answer was compared or marked."""
+    if row.get("desirable") is False:
+        return _OF_GOOD_ANSWERS
+    return _OF_UNRATED_ROWS if is_preference(row) else frozenset()
+
+
+def is_preference(row: Row) -> bool:
+    """Return whether a row is a pair or a marked answer."""
+    return bool(row.get("rejected")) or row.get("desirable") is not None
+
+
+def reduce_answer(text: str) -> str:
+    """Return what two answers must differ in: not in case, white space, compatible characters or signs at the ends."""
+    visible = "".join(sign for sign in unicodedata.normalize("NFKC", text) if unicodedata.category(sign) != "Cf")
+    reduced = " ".join(visible.casefold().split())
+    return reduced.strip(_ENDS) or reduced
+
+
+def _get_rejected(view: View) -> str:
+    rejected = view.row.get("rejected")
+    return rejected if isinstance(rejected, str) and view.answer else ""
+
+
+def find_equal_pair(view: View) -> Finding | None:
+    """Return the rejected answer if it equals the chosen one."""
+    rejected = _get_rejected(view)
+    is_equal = bool(rejected) and reduce_answer(rejected) == reduce_answer(view.output)
+    return Finding("rejected", shorten(rejected)) if is_equal else None
+
+
+def find_blank_rejected(view: View) -> Finding | None:
+    """Return the field error that the reader leaves for a pair without a rejected answer."""
+    value = view.row.get("rejected")
+    return Finding("rejected", shorten(value)) if get_field_error(value) == REJECTED_BLANK else None
+
+
+def find_truncated_pair(view: View) -> Finding | None:
+    """Return a rejected answer that is cut off, or the shorter answer of a pair if the other one continues it."""
+    rejected = _get_rejected(view).strip()
+    if not rejected:
+        return None
+    short, long = sorted((view.answer, rejected), key=len)
+    is_beginning = len(short) >= MIN_CUT_CHARACTERS and long.startswith(short) and not SENTENCE_END.search(short)
+    if not is_beginning and (view.is_technical or not ends_cut(rejected)):
+        return None
+    cut = short if is_beginning else rejected
+    return Finding("output" if cut == view.answer else "rejected", shorten(f"…{cut[-MIN_CUT_CHARACTERS:]}"))
+
+
+def find_other_language(view: View) -> Finding | None:
+    """Return a rejected answer that is written in another language than the chosen one."""
+    rejected = _get_rejected(view)
+    if not rejected or view.has_choices or view.is_technical or _LANGUAGE_TASK.search(view.request):
+        return None
+    least = view.limits.min_other_language_words
+    korean, english = (
+        [is_korean_text(text, least) for text in (view.answer, rejected)],
+        [is_sentence(text, least) for text in (view.answer, rejected)],
+    )
+    differs = (korean[0] and english[1]) or (english[0] and korean[1])
+    return Finding("rejected", shorten(rejected)) if differs else None
+
+
+# In these tasks the language is the answer.
+_LANGUAGE_TASK: Final = re.compile(r"translat|번역|영작|로 옮")
+
+CHECKS: Final[dict[str, Check]] = {
+    "pair-equal": find_equal_pair,
+    REJECTED_BLANK: find_blank_rejected,
+    "rejected-truncated": find_truncated_pair,
+    "rejected-language": find_other_language,
+}
