@@ -124,6 +124,7 @@ validate = _create_stage_task("validate", publishing.publish_validation, publish
 prepare = _create_stage_task("prepare", publishing.publish_splits)
 preflight = _create_stage_task("preflight")
 train = _create_stage_task("train", publishing.publish_training, retry_delays=(5,))
+align = _create_stage_task("align")
 evaluate = _create_stage_task("evaluate", publishing.publish_scores)
 gate = _create_stage_task("gate", publishing.publish_verdict)
 report = _create_stage_task("report", publishing.publish_pages)
@@ -131,5 +132,5 @@ package = _create_stage_task("package", publishing.publish_package)
 
 TASKS: Final = {
     each.name: each
-    for each in (inputs, base, ingest, validate, prepare, preflight, train, evaluate, gate, report, package)
+    for each in (inputs, base, ingest, validate, prepare, preflight, train, align, evaluate, gate, report, package)
 }

@@ -87,6 +87,10 @@ class Paths:
     """Duplicate records, each with the record that was kept."""
     leaks = ProjectPath("artifacts/prepare/leaks.jsonl")
     """Contaminated training records, each with the evaluation item that it leaks."""
+    preferences_train = ProjectPath("artifacts/prepare/preferences_train.jsonl")
+    """Preference pairs and thumbs that stage align trains on; written while align.method is not none."""
+    preferences_test = ProjectPath("artifacts/prepare/preferences_test.jsonl")
+    """Held-out preference pairs and thumbs."""
     preflight_report = ProjectPath("artifacts/preflight/report.json")
     """Trained tasks with the items that judge them, and the rows of each source."""
     preflight_passed = ProjectPath("artifacts/preflight/passed.txt")
@@ -97,6 +101,14 @@ class Paths:
     """Scores of the baselines that need no language model, one row per item."""
     adapter = ProjectPath("artifacts/train/adapter")
     """LoRA adapter."""
+    aligned_adapter = ProjectPath("artifacts/align/adapter")
+    """LoRA adapter after preference tuning; an empty folder while align.method is none."""
+    align_report = ProjectPath("artifacts/align/report.json")
+    """Results and cost of preference tuning."""
+    align_live = ProjectPath("artifacts/align/live")
+    """DVCLive folder of preference tuning: metrics.json and the curves."""
+    alignment = ProjectPath(".seodang/aligning")
+    """Checkpoints of an unfinished preference tuning; the next run resumes from them."""
     dvclive = ProjectPath("artifacts/train/live")
     """DVCLive folder: metrics.json and the curves."""
     train_report = ProjectPath("artifacts/train/report.json")

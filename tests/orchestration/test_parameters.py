@@ -23,7 +23,12 @@ def test_the_form_has_help_for_each_field_and_choices_for_profile_stages_and_stu
 
 
 def test_stages_are_selected_in_order():
-    assert PipelineParameters(from_stage="train", to_stage="gate").list_stages() == ("train", "evaluate", "gate")
+    assert PipelineParameters(from_stage="train", to_stage="gate").list_stages() == (
+        "train",
+        "align",
+        "evaluate",
+        "gate",
+    )
     assert PipelineParameters().list_stages() == STAGES
 
 

@@ -27,14 +27,15 @@ from seodang.i18n import _
 
 S = TypeVar("S", bound=Section)
 DEFAULTS: Final = Path(__file__).with_name("defaults.yaml")
-# List -> the mapping with the defaults of its items, in the same section, and the items' section. An item of
+# List -> the mapping with the defaults of its items, as section.name, and the items' section. An item of
 # default_rules takes the values of rule_defaults that it has a field for.
 ITEM_DEFAULTS: Final[Mapping[tuple[str, str], tuple[str, type[Section]]]] = {
-    ("ingest", "sources"): ("source_defaults", SourceParams),
-    ("gate", "rules"): ("rule_defaults", RuleParams),
-    ("gate", "default_rules"): ("rule_defaults", DefaultRuleParams),
-    ("gate", "thresholds"): ("threshold_defaults", ThresholdParams),
-    ("gate", "default_thresholds"): ("threshold_defaults", DefaultThresholdParams),
+    ("ingest", "sources"): ("ingest.source_defaults", SourceParams),
+    ("align", "sources"): ("ingest.source_defaults", SourceParams),
+    ("gate", "rules"): ("gate.rule_defaults", RuleParams),
+    ("gate", "default_rules"): ("gate.rule_defaults", DefaultRuleParams),
+    ("gate", "thresholds"): ("gate.threshold_defaults", ThresholdParams),
+    ("gate", "default_thresholds"): ("gate.threshold_defaults", DefaultThresholdParams),
 }
 
 
@@ -76,18 +77,25 @@ def resolve_params(overlay: Mapping[str, Any]) -> dict[str, Any]:
         content = resolved.get(section)
         items = content.get(name) if isinstance(content, dict) else None
         if isinstance(content, dict) and isinstance(items, list):
-            defaults = _select_fields(content.get(defaults_name, {}), defaults_name, item_section)
+            defaults = _select_fields(_get_item_defaults(resolved, defaults_name), defaults_name, item_section)
             content[name] = [{**defaults, **item} if isinstance(item, dict) else item for item in items]
-    for (section, _list), (defaults_name, _section) in ITEM_DEFAULTS.items():
+    for defaults_name, _section in ITEM_DEFAULTS.values():
+        section, _dot, name = defaults_name.partition(".")
         if isinstance(content := resolved.get(section), dict):
-            content.pop(defaults_name, None)
+            content.pop(name, None)
     return resolved
+
+
+def _get_item_defaults(resolved: Mapping[str, Any], defaults_name: str) -> Any:
+    section, _dot, name = defaults_name.partition(".")
+    content = resolved.get(section)
+    return content.get(name, {}) if isinstance(content, dict) else {}
 
 
 def read_item_defaults(section: str, name: str) -> dict[str, Any]:
     """Return the default values of the items of a list, such as ("ingest", "sources")."""
     defaults_name, item_section = ITEM_DEFAULTS[section, name]
-    return _select_fields(read_defaults()[section][defaults_name], defaults_name, item_section)
+    return _select_fields(_get_item_defaults(read_defaults(), defaults_name), defaults_name, item_section)
 
 
 def read_defaults() -> dict[str, Any]:

@@ -47,7 +47,7 @@ def _find_origin(name: tuple[str | int, ...], own: Any, defaults: Any, file: str
         return f"{DEFAULTS.name}:{line}"
     section, list_name, *_, key = name  # an item of a list that does not set the key
     defaults_name, _section = ITEM_DEFAULTS.get((str(section), str(list_name)), ("", None))
-    line = _find_line(defaults, (section, defaults_name, key))
+    line = _find_line(defaults, (*defaults_name.split("."), key))
     return f"{DEFAULTS.name}:{line}" if line is not None else DEFAULTS.name
 
 

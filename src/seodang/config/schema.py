@@ -24,9 +24,11 @@ def build_schema() -> dict[str, Any]:
         for key, value in defaults[name].items():
             if key in definition["properties"] and not isinstance(value, dict | list):
                 definition["properties"][key]["default"] = value
-    for (section_name, _list), (key, _section) in ITEM_DEFAULTS.items():
+    for defaults_name, _section in ITEM_DEFAULTS.values():
+        section_name, _dot, key = defaults_name.partition(".")
         definition = schema["$defs"][schema["properties"][section_name]["$ref"].rpartition("/")[2]]
-        lists = " and ".join(name for (_name, name), (other, _item) in ITEM_DEFAULTS.items() if other == key)
+        names = [(section, name) for (section, name), (other, _item) in ITEM_DEFAULTS.items() if other == defaults_name]
+        lists = " and ".join(name if section == section_name else f"{section}.{name}" for section, name in names)
         definition["properties"][key] = {"type": "object", "description": f"Default values of the items of {lists}."}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 

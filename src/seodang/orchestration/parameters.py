@@ -13,7 +13,18 @@ from seodang.stages import STAGES
 
 # The tuple STAGES as a type; a test holds the two together.
 StageName = Literal[
-    "inputs", "base", "ingest", "validate", "prepare", "preflight", "train", "evaluate", "gate", "report", "package"
+    "inputs",
+    "base",
+    "ingest",
+    "validate",
+    "prepare",
+    "preflight",
+    "train",
+    "align",
+    "evaluate",
+    "gate",
+    "report",
+    "package",
 ]
 COMMITTED: Final = "params.yaml"  # instead of a profile: the parameters of the commit
 _REPOSITORY: Final = Path(__file__).parents[3]

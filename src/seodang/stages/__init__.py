@@ -26,6 +26,7 @@ STAGES = (
     "prepare",
     "preflight",
     "train",
+    "align",
     "evaluate",
     "gate",
     "report",
