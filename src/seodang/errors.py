@@ -24,6 +24,8 @@ SeodangError                 exit code 2: the input or the setup cannot be used
 ├── ParityError              merged weights answer differently from base + adapter
 │   └── ExportRejected       exit code 3: an exported file answers too often otherwise than the service
 ├── ServiceUnreachable       exit code 75: the model service does not answer; try again later
+├── TeacherError             a teacher refuses every call: wrong key, model or address, or no credit
+│   └── TeacherUnreachable   exit code 75: the teacher does not answer; the next run resumes
 ├── WorkspaceError           git, a lock of DVC or a folder stops the run before it starts
 └── ArtifactError            an artifact of an earlier stage is missing or damaged
 """
@@ -153,6 +155,16 @@ class ExportRejected(ParityError):
 
 class ServiceUnreachable(SeodangError):
     """A model service did not answer but may do so later (EX_TEMPFAIL of sysexits.h)."""
+
+    exit_code = 75
+
+
+class TeacherError(SeodangError):
+    """A teacher refuses every call of `seodang generate`, or no reply of it can be kept."""
+
+
+class TeacherUnreachable(TeacherError):
+    """The teacher did not answer but may do so later (EX_TEMPFAIL of sysexits.h)."""
 
     exit_code = 75
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import requests
 
 from seodang.errors import EvaluationError, JudgeUnreachable
 from seodang.i18n import _
+from seodang.io.retry_after import parse_retry_after
 
 _ATTEMPTS: Final = 5
 _BACKOFF_SECONDS = 1.0  # before the second attempt; doubles with each further one
@@ -101,7 +100,7 @@ def _post(endpoint: Endpoint, conversation: list[dict[str, str]]) -> Reply:
         return _parse_reply(response)
     reason = f"HTTP {response.status_code}"
     if response.status_code in _RETRYABLE_STATUSES:
-        raise _TemporaryError(reason, _parse_retry_after(response.headers.get("Retry-After", "")))
+        raise _TemporaryError(reason, parse_retry_after(response.headers.get("Retry-After", "")))
     error_class = RequestRejected if response.status_code in _REJECTED_STATUSES else EvaluationError
     raise error_class(
         _(
@@ -110,19 +109,6 @@ def _post(endpoint: Endpoint, conversation: list[dict[str, str]]) -> Reply:
             response=response.text[:_EXCERPT],
         )
     )
-
-
-def _parse_retry_after(value: str) -> float | None:
-    """Return the seconds that a Retry-After header asks to wait: a number or a date; None without a usable one."""
-    value = value.strip()
-    if value.isascii() and value.isdigit():
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
 def _parse_reply(response: requests.Response) -> Reply:
