@@ -93,7 +93,7 @@ def test_a_budget_has_a_limit_that_can_be_computed(load, budget, expected):
     assert expected in read_errors(load, *changes)
 
 
-ANSWER = "  prompts: data/prompts.jsonl\n  max_tokens: 20\n  temperature: 0.7\n"
+ANSWER = "  prompts: data/prompts.jsonl\n  limit: null\n  tasks_per_call: 1\n  max_tokens: 20\n  temperature: 0.7\n"
 
 
 def test_a_complete_recipe_file_is_parsed_and_its_address_has_no_slash_at_the_end(load):

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 from seodang.synthesis.calls import Call, Failure, Outcome, Refusal, Rejection, Reply
 from seodang.synthesis.task_reply import is_cut, parse_reply
-from seodang.synthesis.tasks import BrokenTask, Field, ParsedReply, ParsedTask
+from seodang.synthesis.tasks import OUTPUT, BrokenTask, Field, ParsedReply, ParsedTask, clean_text
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """What became of the tasks of one call."""
+    """What became of the tasks of one call, which are numbered from 1."""
 
     tasks: Mapping[int, ParsedTask]
-    """By number of the task in the call, from 1."""
-    rejections: tuple[Rejection, ...]
-    """One for each other task, and one for each part of the reply that belongs to no task."""
+    """By number."""
+    rejections: tuple[tuple[int, Rejection], ...]
+    """Number and reason of each other task; the number is 0 for a part of the reply that belongs to no task."""
 
 
 def reject_refusal(call: Call, refusal: Refusal) -> Rejection:
@@ -28,6 +28,19 @@ def reject_refusal(call: Call, refusal: Refusal) -> Rejection:
 def reject_part(call: Call, part: BrokenTask) -> Rejection:
     """Return the rejection of a part of a reply that is no task."""
     return Rejection(keys=(call.key,), reason=part.reason, detail=part.detail, text=part.raw)
+
+
+def resolve_answer(call: Call, outcome: Outcome) -> Resolved:
+    """Return the answer of a call that is the task itself: the whole reply, unless it is cut or empty."""
+    if isinstance(outcome, Failure):
+        return Resolved({}, ())
+    if isinstance(outcome, Refusal):
+        return Resolved({}, ((1, reject_refusal(call, outcome)),))
+    output = clean_text(OUTPUT, outcome.text)
+    if not output or is_cut(outcome):
+        reason = "cut" if output else "empty"
+        return Resolved({}, ((1, Rejection(keys=(call.key,), reason=reason, detail="", text=outcome.text)),))
+    return Resolved({1: ParsedTask(number=1, texts={OUTPUT.name: output}, raw=outcome.text)}, ())
 
 
 def resolve_batch(call: Call, outcome: Outcome, fields: tuple[Field, ...], count: int) -> Resolved:
@@ -42,29 +55,29 @@ def resolve_batch(call: Call, outcome: Outcome, fields: tuple[Field, ...], count
     if isinstance(outcome, Failure):
         return Resolved({}, ())
     if isinstance(outcome, Refusal):
-        first = reject_refusal(call, outcome)
-        return Resolved({}, (first, *(_reject_missing(call, number, "refused") for number in range(2, count + 1))))
+        others = ((number, _reject_missing(call, number, "refused")) for number in range(2, count + 1))
+        return Resolved({}, ((1, reject_refusal(call, outcome)), *others))
     return _resolve_reply(call, outcome, parse_reply(outcome, fields, first=1), count)
 
 
 def _resolve_reply(call: Call, reply: Reply, parsed: ParsedReply, count: int) -> Resolved:
     tasks: dict[int, ParsedTask] = {}
-    rejections: list[Rejection] = []
+    rejections: list[tuple[int, Rejection]] = []
     for task in parsed.tasks:
         if task.number in tasks or not 1 <= task.number <= count:
             reason = "repeated_number" if task.number in tasks else "unknown_number"
-            rejections.append(Rejection(keys=(call.key,), reason=reason, detail=f"task {task.number}", text=task.raw))
+            extra = Rejection(keys=(call.key,), reason=reason, detail=f"task {task.number}", text=task.raw)
+            rejections.append((0, extra))
         else:
             tasks[task.number] = task
     missing = [number for number in range(1, count + 1) if number not in tasks]
     for part in parsed.broken:
-        if part.number in missing:
-            missing.remove(part.number)
-        elif missing:  # a part without a number stands for the first task that is missing
-            missing.pop(0)
-        rejections.append(reject_part(call, part))
+        # A part without a number stands for the first task that is missing.
+        number = part.number if part.number in missing else missing[0] if missing and part.number is None else 0
+        rejections.append((number or 0, reject_part(call, part)))
+        missing = [other for other in missing if other != number]
     reason = "cut" if is_cut(reply) else "missing"
-    rejections += [_reject_missing(call, number, reason) for number in missing]
+    rejections += [(number, _reject_missing(call, number, reason)) for number in missing]
     return Resolved(tasks, tuple(rejections))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from seodang.config.recipe import GenerateParams
-from seodang.ingest.provenance import PROVENANCE_KEY, Provenance
+from seodang.ingest.provenance import Provenance
 from seodang.records import Language
 from seodang.synthesis import prompt_texts as texts
 from seodang.synthesis.calls import Call, Estimate, Message, Reply, make_call, measure_prompt
@@ -62,17 +62,16 @@ class Asker:
         schema = build_schema(prompt.reply_fields, is_numbered=prompt.repeats_numbers)
         return self.ask([Message(role="user", content=content)], number=number, schema=schema)
 
-    def trace(self, call: Call, reply: Reply) -> dict[str, dict[str, str]]:
-        """Return the provenance of a record that was read from a reply, under its key."""
+    def trace(self, call: Call, reply: Reply) -> dict[str, str]:
+        """Return the provenance of a record that was read from a reply."""
         teacher = self.params.teacher
-        provenance = Provenance(
+        return Provenance(
             teacher=reply.model or teacher.model,
             licence=teacher.licence,
             recipe=self.params.recipe.kind,
             prompt_sha256=compute_prompt_sha256(call.messages),
             date=reply.received[:_DATE_CHARACTERS],
-        )
-        return {PROVENANCE_KEY: provenance.to_json()}
+        ).to_json()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
