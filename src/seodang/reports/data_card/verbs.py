@@ -44,11 +44,18 @@ class RootFigure:
 
 def build_root_figure(language: str, instructions: Sequence[str]) -> RootFigure | None:
     """Return the counts of the instructions of one language; None if no instruction has a verb with an object."""
-    roots = (
-        list(iter_korean_roots(instructions))
-        if language == "ko"
-        else [find_english_root(text) for text in instructions]
-    )
+    return count_roots(language, find_roots(language, instructions))
+
+
+def find_roots(language: str, instructions: Sequence[str]) -> list[VerbObject]:
+    """Return the root verb and the object of each instruction."""
+    if language == "ko":
+        return list(iter_korean_roots(instructions))
+    return [find_english_root(text) for text in instructions]
+
+
+def count_roots(language: str, roots: Sequence[VerbObject]) -> RootFigure | None:
+    """Return the counts of the roots of one language; None if none has a verb with an object."""
     verbs = select_top_verbs(roots)
     if not verbs:
         return None
