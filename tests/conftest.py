@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.fixtures.models",
     "tests.fixtures.permissions",
     "tests.fixtures.pipeline",
+    "tests.fixtures.recipes",
     "tests.fixtures.records",
     "tests.fixtures.repository",
     "tests.fixtures.rows",

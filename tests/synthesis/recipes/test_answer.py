@@ -68,9 +68,9 @@ def test_prompts_come_from_any_format_of_ingest(tmp_path, run_recipe, file):
     assert [row.content["output"] for row in generated.rows] == ["하나"]
 
 
-def test_a_file_without_a_prompt_is_refused(tmp_path, make_params):
+def test_a_file_without_a_prompt_is_refused(tmp_path, make_recipe_params):
     write_rows(tmp_path / "prompts.jsonl", [{"instruction": ""}])
     with pytest.raises(SourceError, match=r"prompts\.jsonl has no task"):
-        build_recipe(make_params("answer"), tmp_path)
+        build_recipe(make_recipe_params("answer"), tmp_path)
     with pytest.raises(SourceError):
-        build_recipe(make_params("answer", prompts="missing.jsonl"), tmp_path)
+        build_recipe(make_recipe_params("answer", prompts="missing.jsonl"), tmp_path)

@@ -86,15 +86,15 @@ def test_a_row_that_breaks_its_rule_again_or_another_one_is_rejected(quarantine,
     ]
 
 
-def test_a_quarantine_without_a_row_that_can_be_rewritten_is_refused(quarantine, make_params, tmp_path):
+def test_a_quarantine_without_a_row_that_can_be_rewritten_is_refused(quarantine, make_recipe_params, tmp_path):
     quarantine(ROWS[2:3])
     with pytest.raises(SourceError, match="left out by reason: record-rejected 1"):
-        build_recipe(make_params("rewrite"), tmp_path)
+        build_recipe(make_recipe_params("rewrite"), tmp_path)
 
 
-def test_a_file_that_is_no_quarantine_is_refused_with_its_line(make_params, tmp_path):
+def test_a_file_that_is_no_quarantine_is_refused_with_its_line(make_recipe_params, tmp_path):
     with pytest.raises(ArtifactError):
-        build_recipe(make_params("rewrite"), tmp_path)
+        build_recipe(make_recipe_params("rewrite"), tmp_path)
     write_rows(tmp_path / "quarantine.jsonl", ROWS[:1])
     with pytest.raises(SourceError, match=r"quarantine\.jsonl, line 1: is no quarantined row"):
-        build_recipe(make_params("rewrite"), tmp_path)
+        build_recipe(make_recipe_params("rewrite"), tmp_path)

@@ -81,8 +81,8 @@ def test_the_run_ends_when_enough_tasks_are_kept(run_recipe):
     assert prompts[0] != prompts[1]
 
 
-def test_the_prompt_shows_three_seed_tasks_and_asks_for_seventeen_more(make_params, tmp_path):
-    recipe = build_recipe(make_params("self-instruct"), tmp_path)
+def test_the_prompt_shows_three_seed_tasks_and_asks_for_seventeen_more(make_recipe_params, tmp_path):
+    recipe = build_recipe(make_recipe_params("self-instruct"), tmp_path)
     prompt = recipe.name_calls()[0].messages[0].content
     assert "4번부터 20번까지" in prompt
     assert prompt.count("\n3. 지시문: ") == 1
@@ -90,16 +90,16 @@ def test_the_prompt_shows_three_seed_tasks_and_asks_for_seventeen_more(make_para
     assert prompt.endswith("\n###")
 
 
-def test_equal_settings_give_equal_calls_and_another_seed_others(make_params, tmp_path):
-    params = make_params("self-instruct")
+def test_equal_settings_give_equal_calls_and_another_seed_others(make_recipe_params, tmp_path):
+    params = make_recipe_params("self-instruct")
     other = params.model_copy(update={"seed": 8})
     keys = [[call.key for call in build_recipe(each, tmp_path).name_calls()] for each in (params, params, other)]
     assert keys[0] == keys[1]
     assert not {*keys[0]} & {*keys[2]}
 
 
-def test_a_teacher_with_structured_output_is_asked_for_json_by_a_schema(run_recipe, make_params, tmp_path):
-    call = build_recipe(make_params("self-instruct", structured=True), tmp_path).name_calls()[0]
+def test_a_teacher_with_structured_output_is_asked_for_json_by_a_schema(run_recipe, make_recipe_params, tmp_path):
+    call = build_recipe(make_recipe_params("self-instruct", structured=True), tmp_path).name_calls()[0]
     assert call.schema["properties"]["tasks"]["items"]["required"] == ["instruction", "choices", "input", "output"]
     tasks = [dict(zip(("instruction", "choices", "input", "output"), task, strict=True)) for task in NEW]
     reply = json.dumps({"tasks": tasks}, ensure_ascii=False)
@@ -115,7 +115,7 @@ def test_what_a_teacher_refuses_breaks_or_does_not_finish_is_kept_with_its_reaso
     assert len({key for part in (*generated.rows, *generated.rejections) for key in part.keys}) == 4
 
 
-def test_a_language_without_seed_tasks_is_refused_before_anything_is_asked(make_params, tmp_path):
+def test_a_language_without_seed_tasks_is_refused_before_anything_is_asked(make_recipe_params, tmp_path):
     (tmp_path / "seeds.json").write_text('[{"instruction": "Say hello to me.", "output": "Hello!"}]', "utf-8")
     with pytest.raises(SourceError, match=r"seeds\.json: seed tasks with an answer in the language ko: 0"):
-        build_recipe(make_params("self-instruct", seeds="seeds.json"), tmp_path)
+        build_recipe(make_recipe_params("self-instruct", seeds="seeds.json"), tmp_path)

@@ -115,10 +115,10 @@ def test_translations_and_answers_come_in_json_too(tmp_path, run_recipe):
     assert len(run_recipe("translate", teach, structured=True).rows) == 3
 
 
-def test_tasks_in_the_target_language_alone_are_refused(tmp_path, make_params):
+def test_tasks_in_the_target_language_alone_are_refused(tmp_path, make_recipe_params):
     write_rows(tmp_path / "tasks.jsonl", TASKS[3:])
     with pytest.raises(SourceError, match="no task in another language than ko"):
-        build_recipe(make_params("translate"), tmp_path)
+        build_recipe(make_recipe_params("translate"), tmp_path)
 
 
 @pytest.mark.parametrize(

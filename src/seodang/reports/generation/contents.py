@@ -81,7 +81,7 @@ class Contents:
     novelty: Mapping[str, Any] | None
     """Only of self-instruct."""
     diversity: Sequence[Diversity]
-    samples: Sequence[Mapping[str, Any]]
+    samples: Sequence[Mapping[str, str]]
 
     def to_json(self) -> dict[str, Any]:
         """Return diversity and novelty."""
@@ -120,8 +120,14 @@ def build_contents(manifest: Mapping[str, Any], rows: Sequence[Mapping[str, Any]
         figures=manifest["figures"],
         novelty=manifest["figures"].get("novelty"),
         diversity=compare_diversity(start, (row["instruction"] for row in rows)),
-        samples=rows[:: max(1, len(rows) // _MAX_SAMPLES)][:_MAX_SAMPLES],
+        samples=[_show_row(row) for row in rows[:: max(1, len(rows) // _MAX_SAMPLES)][:_MAX_SAMPLES]],
     )
+
+
+def _show_row(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return the texts of a record; of a preference pair, the better answer."""
+    output = row["chosen"] if "chosen" in row else row["output"]
+    return {"instruction": row["instruction"], "input": row["input"], "output": output}
 
 
 def compare_diversity(start: Iterable[str], generated: Iterable[str]) -> list[Diversity]:
