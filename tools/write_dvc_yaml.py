@@ -31,7 +31,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "prepare": ("preparation",),
     "preflight": ("preflight", "evaluation", "models", "prompting", "licences"),
     "train": ("training", "models", "prompting"),
-    "align": (),
+    "align": ("alignment", "training", "models", "prompting"),
     "evaluate": ("evaluation", "inference", "models", "prompting"),
     "gate": ("gate",),
     "report": ("reports", "html", "locale", "licences"),

@@ -1,13 +1,18 @@
-"""Stage `align`: off by default."""
+"""Stage `align`: off by default; with a method, its files and report."""
 
+import shutil
 import subprocess
 import sys
 
-from seodang.config.load import parse_params
+import pytest
+
+from seodang.config.load import merge_overlay, parse_params
 from seodang.config.profiles import read_starter
-from seodang.io.jsonl import read_json
+from seodang.errors import ParamsError, TrainingError
+from seodang.io.jsonl import read_json, write_records
 from seodang.paths import Paths
 from seodang.stages import align as stage
+from seodang.training.curves import read_curves
 
 
 def test_the_stage_is_off_by_default_and_writes_only_a_report_and_empty_folders(tmp_path):
@@ -22,3 +27,69 @@ def test_the_stage_is_off_by_default_and_writes_only_a_report_and_empty_folders(
 def test_the_stage_that_is_off_imports_no_torch():
     code = "import sys, seodang.stages.align; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.fixture
+def ready(tmp_path, tiny_model, make_tiny_adapter, make_preference_records):
+    """A project with a base, a tuned adapter and preference records."""
+    paths = Paths(tmp_path)
+    shutil.copytree(tiny_model, paths.base)
+    make_tiny_adapter(paths.base, paths.adapter)
+    write_records(paths.preferences_train, make_preference_records(12))
+    write_records(paths.preferences_test, make_preference_records(12, first=100))
+    return paths
+
+
+@pytest.fixture
+def run_small(build_train_params):
+    def run_small(paths, **changes):
+        small = {"method": "dpo", "epochs": 4.0, "batch_size": 4, "micro_batch_size": 4, "learning_rate": 5e-3}
+        content = merge_overlay(read_starter(), {"align": {**small, "max_length": 128, **changes}})
+        params = parse_params(content, "test")
+        train = build_train_params(report_samples=2)
+        return stage.run(prompt=params.prompt, train=train, align=params.align, paths=paths)
+
+    return run_small
+
+
+def test_the_report_compares_the_aligned_with_the_tuned_model_on_held_out_pairs(ready, run_small):
+    run_small(ready)
+    report = read_json(ready.align_report)
+    pairs, answers = report["pairs"], report["answers"]
+    assert report["records"] == {name: {"pairs": 12, "answers": 0, "too_long": 0} for name in ("train", "held_out")}
+    assert pairs["reward_accuracy"]["low"] <= pairs["reward_accuracy"]["value"] == 1.0
+    assert pairs["chosen_change"]["value"] == pytest.approx(
+        pairs["aligned_chosen_log_probability"]["value"] - pairs["tuned_chosen_log_probability"]["value"], abs=1e-4
+    )
+    assert answers["kl_per_token"]["value"] > 0
+    assert len(report["samples"]) == 2
+    assert report["adapter_sha256"] != report["tuned_sha256"]
+    curves = read_curves(ready.align_live)
+    assert {"train_loss", "validation_loss", "reward_accuracy", "held_out_reward_accuracy", "reward_margin"} <= set(
+        curves
+    )
+    assert [step for step, _loss in curves["train_loss"]] == [5, 10, 12]
+    assert not any(ready.alignment.iterdir())
+
+
+def test_records_that_are_too_long_are_counted_and_a_set_of_only_such_records_is_refused(ready, run_small):
+    with pytest.raises(TrainingError, match=r"no preference record to learn from \(too long: 12\)"):
+        run_small(ready, max_length=20)
+
+
+def test_missing_preference_records_name_the_stage_that_writes_them(ready, run_small):
+    ready.preferences_test.unlink()
+    with pytest.raises(TrainingError, match=r"preferences_test\.jsonl is missing; run: dvc repro prepare"):
+        run_small(ready)
+
+
+def test_its_messages_are_in_korean_too(ready, run_small, monkeypatch):
+    monkeypatch.setenv("SEODANG_LANG", "ko")
+    with pytest.raises(TrainingError, match="배울 선호 레코드가 없습니다"):
+        run_small(ready, max_length=20)
+
+
+def test_a_full_model_cannot_be_aligned():
+    overlay = {"align": {"method": "dpo"}, "train": {"method": "full"}}
+    with pytest.raises(ParamsError, match=r"align\.method dpo needs an adapter"):
+        parse_params(merge_overlay(read_starter(), overlay), "test")

@@ -98,3 +98,15 @@ class Params(Section):
                 )
             )
         return self
+
+    @model_validator(mode="after")
+    def _check_alignment(self) -> Self:
+        if self.align.method != "none" and self.train.method == "full":
+            raise ValueError(
+                _(
+                    "align.method {method} needs an adapter, and train.method full trains none; use lora, rslora, dora or"
+                    " qlora, or set align.method: none",
+                    method=self.align.method,
+                )
+            )
+        return self

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from seodang.config.ingest import SourceParams
 from seodang.config.section import Ratio, Section
+from seodang.i18n import _
 
 
 class AlignParams(Section):
@@ -37,7 +38,25 @@ class AlignParams(Section):
     """kto: weight of the answers with a thumb up."""
     undesirable_weight: PositiveFloat
     """kto: weight of the answers with a thumb down."""
+    measured_prompts: PositiveInt
+    """Held-out prompts that the tuned and the aligned model answer, for length and drift."""
     save_steps: PositiveInt
     """Optimizer steps between checkpoints, from which an interrupted run resumes."""
     logging_steps: PositiveInt
     """Optimizer steps between log entries."""
+
+    @model_validator(mode="after")
+    def _check_batch(self) -> Self:
+        if self.batch_size % self.micro_batch_size:
+            raise ValueError(
+                _(
+                    "batch_size {batch_size} is no multiple of micro_batch_size {micro_batch_size}",
+                    batch_size=self.batch_size,
+                    micro_batch_size=self.micro_batch_size,
+                )
+            )
+        if self.method == "kto" and self.micro_batch_size == 1:
+            raise ValueError(
+                _("method kto compares each prompt with the answer to another one; set micro_batch_size above 1")
+            )
+        return self

@@ -230,18 +230,19 @@ def compute_tuned_sha256(folder: Path) -> str:
     return compute_weights_sha256(folder) if is_full_model(folder) else compute_sha256(folder / ADAPTER)
 
 
-def load_adapter(base: PreTrainedModel, adapter: Path) -> PeftModel:
+def load_adapter(base: PreTrainedModel, adapter: Path, *, is_trainable: bool = False) -> PeftModel:
     """Return the tuned model in evaluation mode; `base` becomes part of it.
 
     Args:
         base: A base that is not quantized, as it is served; a qlora adapter is added to the exact weights.
         adapter: Folder of the adapter. For a full model use `load_model`.
+        is_trainable: Whether training continues the adapter.
 
     Raises:
         ModelError: If the adapter does not fit the base.
     """
     try:
-        peft_model: Any = PeftModel.from_pretrained(base, str(adapter))
+        peft_model: Any = PeftModel.from_pretrained(base, str(adapter), is_trainable=is_trainable)
     except (OSError, ValueError, RuntimeError, TypeError, SafetensorError) as error:
         raise ModelError(
             _(

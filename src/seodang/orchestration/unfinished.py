@@ -16,7 +16,7 @@ from seodang.io.folder_lock import hold_folder
 from seodang.io.jsonl import read_json
 
 _NOTE: Final = "unfinished.json"
-_STAGES: Final = (".seodang/training", ".seodang/evaluating", ".seodang/finished")
+_STAGES: Final = (".seodang/training", ".seodang/aligning", ".seodang/evaluating", ".seodang/finished")
 _MAX_KEPT: Final = 3  # checkpoints are large
 
 

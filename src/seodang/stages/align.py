@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
 from seodang.config import AlignParams, PromptParams, TrainParams
-from seodang.errors import TrainingError
 from seodang.io.atomic import replace_folder
 from seodang.io.jsonl import write_json
 from seodang.paths import Paths
@@ -17,7 +18,10 @@ def run(*, prompt: PromptParams, train: TrainParams, align: AlignParams, paths: 
     """
     if align.method == "none":
         return _switch_off(paths)
-    raise TrainingError(f"align.method {align.method} cannot run yet; set align.method: none")
+    os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # ORPO's place in TRL is no concern of the user
+    from seodang.alignment.run import run_alignment  # imports torch
+
+    return run_alignment(prompt, train, align, paths)
 
 
 def _switch_off(paths: Paths) -> Report:

@@ -25,7 +25,7 @@ from seodang.paths import Paths
 
 logger = logging.getLogger(__name__)
 
-LONG_STAGES: Final = ("base", "train", "evaluate")
+LONG_STAGES: Final = ("base", "train", "align", "evaluate")
 _KEY: Final = "key.json"
 _FILES: Final = "files"
 _REPORT: Final = "report.json"  # each of these stages writes one

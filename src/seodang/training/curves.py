@@ -35,9 +35,24 @@ RECORDS: Final = Curve("records_per_second", N_("Records per second"), N_("recor
 MEMORY: Final = Curve("memory_mb", N_("Resident memory"), "MB")
 CUDA_MEMORY: Final = Curve("cuda_memory_mb", N_("Peak GPU memory"), "MB")
 
+REWARD_ACCURACY: Final = Curve("reward_accuracy", N_("Implicit-reward accuracy"), "")
+REWARD_MARGIN: Final = Curve("reward_margin", N_("Reward margin"), N_("nats"))
+CHOSEN_LOG_PROBABILITY: Final = Curve("chosen_log_probability", N_("Log-probability of preferred answers"), N_("nats"))
+REJECTED_LOG_PROBABILITY: Final = Curve(
+    "rejected_log_probability", N_("Log-probability of rejected answers"), N_("nats")
+)
+REFERENCE_POINT: Final = Curve("reference_point", N_("KTO's reference point"), N_("nats"))
+HELD_OUT_REWARD_ACCURACY: Final = Curve("held_out_reward_accuracy", N_("Held-out implicit-reward accuracy"), "")
+HELD_OUT_REWARD_MARGIN: Final = Curve("held_out_reward_margin", N_("Held-out reward margin"), N_("nats"))
+
 EVERY_RUN: Final = (TRAIN_LOSS, VALIDATION_LOSS, LEARNING_RATE, GRADIENT_NORM, TOKENS, LABEL_TOKENS, RECORDS, MEMORY)
 """Curves that each run logs; a run on a GPU also logs the memory of the GPU."""
-CURVES: Final = (*EVERY_RUN, CUDA_MEMORY)
+PREFERENCES: Final = (
+    *(REWARD_ACCURACY, REWARD_MARGIN, CHOSEN_LOG_PROBABILITY, REJECTED_LOG_PROBABILITY, REFERENCE_POINT),
+    *(HELD_OUT_REWARD_ACCURACY, HELD_OUT_REWARD_MARGIN),
+)
+"""Curves of preference tuning, besides losses, learning rate, gradient norm and memory."""
+CURVES: Final = (*EVERY_RUN, CUDA_MEMORY, *PREFERENCES)
 
 
 def get_curves_folder(live: Path) -> Path:

@@ -41,7 +41,14 @@ class Tracking:
 
 
 @contextmanager
-def track_run(train: TrainParams, sections: Mapping[str, Section], *, live: Path, runs: Path) -> Iterator[Tracking]:
+def track_run(
+    train: TrainParams,
+    sections: Mapping[str, Section],
+    *,
+    live: Path,
+    runs: Path,
+    metrics: TrainingMetrics | None = None,
+) -> Iterator[Tracking]:
     """Track a run; at the end, close dvclive and the trackers, after an error as failed.
 
     Args:
@@ -49,13 +56,15 @@ def track_run(train: TrainParams, sections: Mapping[str, Section], *, live: Path
         sections: Sections of params.yaml by name; the trackers get their parameters as `section.parameter`.
         live: Folder of dvclive; files of an earlier run are deleted when training starts.
         runs: Folder of the trackers without an address in the environment.
+        metrics: Of preference tuning; None for those of training.
 
     Raises:
         TrainingError: If a tracker is not installed, or W&B has no key.
 
     """
     check_trackers(train.report_to)
-    metrics, curves, trackers = TrainingMetrics(), LiveCurves(live), Trackers(train.report_to, sections, runs)
+    metrics = metrics or TrainingMetrics()
+    curves, trackers = LiveCurves(live), Trackers(train.report_to, sections, runs)
     failed = True
     try:
         yield Tracking(metrics, [metrics, curves, trackers, Progress()])

@@ -1,0 +1,233 @@
+"""Preference tuning as stage `align` runs it: read, tune, measure, report."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from seodang.alignment.measures import ModelPair, answer_prompts, score_pairs
+from seodang.alignment.metrics import PreferenceMetrics
+from seodang.alignment.preferences import PreferencePair, Preferences, tokenize_preferences
+from seodang.alignment.run_key import compute_alignment_key
+from seodang.alignment.summary import summarize_answers, summarize_pairs
+from seodang.alignment.trainer_factory import PreferenceSplits
+from seodang.alignment.tuning import AlignmentPaths, AlignmentResult, align_model
+from seodang.config import AlignParams, PromptParams, TrainParams
+from seodang.errors import TrainingError
+from seodang.i18n import _, ngettext
+from seodang.io.atomic import compute_sha256
+from seodang.io.file_digests import compute_known_sha256
+from seodang.io.jsonl import read_records, write_json
+from seodang.models.adapters import ADAPTER, compute_tuned_sha256
+from seodang.models.checkpoints import compute_weights_sha256
+from seodang.models.device import choose_device, get_peak_memory_mb, keep_freed_memory
+from seodang.models.loading import check_max_length, load_model, load_tokenizer
+from seodang.models.methods import get_method
+from seodang.models.tokenization import get_end_id
+from seodang.paths import Paths
+from seodang.prompting import compute_fingerprint
+from seodang.training.checkpointing import delete_other_runs
+from seodang.training.result import Stopwatch
+from seodang.training.run_record import collect_versions
+from seodang.training.tracking import track_run
+
+logger = logging.getLogger(__name__)
+
+
+def run_alignment(prompt: PromptParams, train: TrainParams, align: AlignParams, paths: Paths) -> dict[str, Any]:
+    """Tune with preferences, measure what changed on held-out pairs, and write the report.
+
+    Raises:
+        TrainingError: If the preference records are missing or unusable, or training diverged.
+        ModelError: If the tuned adapter does not fit the base.
+    """
+    stopwatch = Stopwatch()
+    keep_freed_memory()
+    device = choose_device(train.device)
+    inputs, run_dir = _prepare_run_dir(prompt, train, align, device, paths)
+    tokenizer = load_tokenizer(paths.base)
+    splits = PreferenceSplits(
+        *(
+            tokenize_preferences(read_records(file), tokenizer, prompt.format, align.max_length)
+            for file in (paths.preferences_train, paths.preferences_test)
+        )
+    )
+    _log_start(align, splits, device)
+    result = _tune(prompt, train, align, splits, tokenizer, device, run_dir, paths)
+    measured = _measure(prompt, train, align, splits.held_out, tokenizer, device, paths)
+    report = {
+        "method": align.method,
+        "device": device,
+        "records": {"train": _count(splits.training), "held_out": _count(splits.held_out)},
+        "prompt_fingerprint": compute_fingerprint(prompt.format, tokenizer),
+        "input_sha256": inputs,
+        "adapter_sha256": compute_tuned_sha256(paths.aligned_adapter),
+        "tuned_sha256": compute_tuned_sha256(paths.adapter),
+        "base_sha256": compute_weights_sha256(paths.base),
+        "versions": collect_versions(),
+        "settings": align.model_dump(exclude={"sources"}),
+        **asdict(result),
+        **measured,
+        "peak_memory_mb": get_peak_memory_mb(),
+        **stopwatch.read(),
+    }
+    write_json(paths.align_report, report)
+    shutil.rmtree(run_dir, ignore_errors=True)
+    _log_result(report)
+    return report
+
+
+def _prepare_run_dir(
+    prompt: PromptParams, train: TrainParams, align: AlignParams, device: str, paths: Paths
+) -> tuple[dict[str, str], Path]:
+    """Return the checksums of the inputs and the folder of this run; delete the folders of other runs."""
+    missing = [file for file in (paths.preferences_train, paths.preferences_test) if not file.exists()]
+    if missing:
+        raise TrainingError(
+            _(
+                "there are no preference records: {files} is missing; run: dvc repro prepare",
+                files=", ".join(str(file.relative_to(paths.root)) for file in missing),
+            )
+        )
+    inputs = {file.stem: compute_sha256(file) for file in (paths.preferences_train, paths.preferences_test)}
+    inputs["adapter"] = compute_sha256(paths.adapter / ADAPTER)
+    base = {
+        str(file.relative_to(paths.base)): compute_known_sha256(file)
+        for file in sorted(paths.base.rglob("*"))
+        if file.is_file()
+    }
+    threads = torch.get_num_threads() if device == "cpu" else None
+    key = compute_alignment_key(align, train, prompt, {**inputs, **base}, threads=threads)
+    delete_other_runs(paths.alignment, key)
+    return inputs, paths.alignment / key
+
+
+def _tune(
+    prompt: PromptParams,
+    train: TrainParams,
+    align: AlignParams,
+    splits: PreferenceSplits,
+    tokenizer: PreTrainedTokenizerBase,
+    device: str,
+    run_dir: Path,
+    paths: Paths,
+) -> AlignmentResult:
+    sections = {"prompt": prompt, "train": train, "align": align}
+    metrics = PreferenceMetrics()
+    with track_run(train, sections, live=paths.align_live, runs=paths.tracking, metrics=metrics) as tracking:
+        model = load_model(paths.base, train.precision, device, load_in_4bit=get_method(train).loads_in_4bit)
+        check_max_length(model.config, align.max_length)
+        return align_model(
+            model,
+            tokenizer,
+            splits,
+            align,
+            train,
+            tracking.callbacks,
+            device=device,
+            paths=AlignmentPaths(
+                base=paths.base,
+                tuned=paths.adapter,
+                checkpoints=run_dir / "checkpoints",
+                output=paths.aligned_adapter,
+            ),
+        )
+
+
+def _measure(
+    prompt: PromptParams,
+    train: TrainParams,
+    align: AlignParams,
+    held_out: Preferences,
+    tokenizer: PreTrainedTokenizerBase,
+    device: str,
+    paths: Paths,
+) -> dict[str, Any]:
+    """Return the figures on held-out pairs, for the saved adapter as it is evaluated."""
+    if not held_out.pairs:
+        return {"pairs": None, "answers": None, "samples": []}
+    models = ModelPair(load_model(paths.base, train.precision, device), paths.adapter, paths.aligned_adapter)
+    scores = score_pairs(models, held_out.pairs, train.tokens_per_micro_batch)
+    asked = _select_prompts(held_out.pairs, align.measured_prompts)
+    answers = answer_prompts(
+        models,
+        asked,
+        end_id=get_end_id(tokenizer, prompt.format),
+        max_new_tokens=_count_new_tokens(asked, align.max_length),
+        batch_tokens=4 * train.tokens_per_micro_batch,
+    )
+    samples = [
+        {
+            name: tokenizer.decode(ids, skip_special_tokens=True)
+            for name, ids in (
+                ("prompt", pair.prompt),
+                ("chosen", pair.chosen),
+                ("rejected", pair.rejected),
+                ("tuned", answer.tuned_tokens),
+                ("aligned", answer.aligned_tokens),
+            )
+        }
+        for pair, answer in zip(asked, answers, strict=True)
+    ]
+    return {
+        "pairs": summarize_pairs(scores, align.beta),
+        "answers": summarize_answers(answers),
+        "samples": samples[: train.report_samples],
+    }
+
+
+def _select_prompts(pairs: list[PreferencePair], count: int) -> list[PreferencePair]:
+    """Return one pair of each of the first prompts, in the order of the records' ids."""
+    first = {pair.group: pair for pair in sorted(pairs, key=lambda pair: pair.id, reverse=True)}
+    return sorted(first.values(), key=lambda pair: pair.id)[:count]
+
+
+def _count_new_tokens(pairs: list[PreferencePair], max_length: int) -> int:
+    """Return the maximum length of a measured answer: twice the longest answer of a pair, within align.max_length."""
+    longest_answer = max(max(len(pair.chosen), len(pair.rejected)) for pair in pairs)
+    return max(1, min(2 * longest_answer, max_length - max(len(pair.prompt) for pair in pairs)))
+
+
+def _count(preferences: Preferences) -> dict[str, int]:
+    return {"pairs": len(preferences.pairs), "answers": len(preferences.answers), "too_long": preferences.too_long}
+
+
+def _log_start(align: AlignParams, splits: PreferenceSplits, device: str) -> None:
+    logger.info(
+        _(
+            "{method} on {device}: {training}, {held_out}",
+            method=align.method,
+            device=device,
+            training=_format_count(splits.training),
+            held_out=_("held out: {counts}", counts=_format_count(splits.held_out)),
+        )
+    )
+
+
+def _format_count(preferences: Preferences) -> str:
+    pairs = ngettext("{count:,} pair", "{count:,} pairs", len(preferences.pairs))
+    answers = ngettext("{count:,} rated answer", "{count:,} rated answers", len(preferences.answers))
+    return _("{pairs} and {answers}", pairs=pairs, answers=answers) if preferences.answers else pairs
+
+
+def _log_result(report: Mapping[str, Any]) -> None:
+    pairs, answers = report["pairs"], report["answers"]
+    if pairs is None:
+        return
+    logger.info(
+        _(
+            "held-out pairs right: {before:.0%} before, {after:.0%} after; implicit reward right: {reward:.0%};"
+            " KL per token {divergence:.3f}",
+            before=pairs["tuned_accuracy"]["value"],
+            after=pairs["aligned_accuracy"]["value"],
+            reward=pairs["reward_accuracy"]["value"],
+            divergence=answers["kl_per_token"]["value"] or 0.0,
+        )
+    )

@@ -1,0 +1,86 @@
+"""The figures of a report, with intervals, from the scores of held-out pairs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seodang.evaluation.judge.resampling import Floats, estimate, estimate_share
+
+if TYPE_CHECKING:
+    from seodang.alignment.measures import AnswerScore, PairScore
+
+
+def summarize_pairs(scores: Sequence[PairScore], beta: float) -> dict[str, Any]:
+    """Return what the aligned model prefers, and how far it has moved, on held-out pairs.
+
+    Args:
+        scores: None of them was trained on.
+        beta: The implicit reward is beta times the log ratio of aligned and tuned model.
+    """
+    groups = [score.group for score in scores]
+    table = np.array(
+        [(each.tuned_chosen, each.tuned_rejected, each.aligned_chosen, each.aligned_rejected) for each in scores]
+    ).reshape(len(scores), 4)
+    tuned_chosen, tuned_rejected, aligned_chosen, aligned_rejected = table.T
+    chosen_change, rejected_change = aligned_chosen - tuned_chosen, aligned_rejected - tuned_rejected
+    shares = {
+        "reward_accuracy": chosen_change > rejected_change,
+        "tuned_accuracy": tuned_chosen > tuned_rejected,
+        "aligned_accuracy": aligned_chosen > aligned_rejected,
+    }
+    means = {
+        "reward_margin": beta * (chosen_change - rejected_change),
+        "tuned_chosen_log_probability": tuned_chosen,
+        "aligned_chosen_log_probability": aligned_chosen,
+        "chosen_change": chosen_change,
+        "tuned_rejected_log_probability": tuned_rejected,
+        "aligned_rejected_log_probability": aligned_rejected,
+        "rejected_change": rejected_change,
+    }
+    return {
+        "pairs": len(scores),
+        **{name: _round(asdict(estimate_share(flags.astype(float), groups))) for name, flags in shares.items()},
+        **{name: _estimate_mean(values, groups) for name, values in means.items()},
+    }
+
+
+def summarize_answers(answers: Sequence[AnswerScore]) -> dict[str, Any]:
+    """Return the length of the answers before and after, and the divergence per token of the aligned answers."""
+    groups = [answer.group for answer in answers]
+    before, after = (
+        np.array([float(len(tokens)) for tokens in lengths])
+        for lengths in ([each.tuned_tokens for each in answers], [each.aligned_tokens for each in answers])
+    )
+    totals = np.array([sum(each.divergences) for each in answers])
+    tokens = np.array([float(len(each.divergences)) for each in answers])
+    return {
+        "prompts": len(answers),
+        "kl_per_token": _estimate_ratio(totals, tokens, groups),
+        "tuned_length": _estimate_mean(before, groups),
+        "aligned_length": _estimate_mean(after, groups),
+        "length_ratio": _estimate_ratio(after, before, groups),
+        "changed_answers": sum(each.tuned_tokens != each.aligned_tokens for each in answers),
+    }
+
+
+def _estimate_mean(values: Floats, groups: Sequence[str]) -> dict[str, float | None]:
+    return _estimate_ratio(values, np.ones(len(values)), groups)
+
+
+def _estimate_ratio(numerators: Floats, denominators: Floats, groups: Sequence[str]) -> dict[str, float | None]:
+    """Return the ratio of two sums over the pairs, with its interval over groups."""
+    columns = np.column_stack([numerators, denominators])
+    return _round(asdict(estimate(columns, groups, _divide)))
+
+
+def _divide(sums: Floats) -> Floats:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(sums[..., 1] > 0, sums[..., 0] / sums[..., 1], np.nan)
+
+
+def _round(values: dict[str, float | None]) -> dict[str, float | None]:
+    return {name: None if value is None else round(value, 5) for name, value in values.items()}

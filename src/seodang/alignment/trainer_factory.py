@@ -1,0 +1,85 @@
+"""Construction of TRL's Trainer of a method, on our token ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from peft import PeftModel
+from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback
+from trl import DPOConfig, KTOConfig
+from trl.experimental.orpo import ORPOConfig
+
+from seodang.alignment.datasets import build_dataset
+from seodang.alignment.methods import get_alignment_method
+from seodang.alignment.preferences import Preferences
+from seodang.alignment.trainer_args import build_trainer_kwargs
+from seodang.alignment.trainers import AnswerKTOTrainer, PairDPOTrainer, PairORPOTrainer
+from seodang.config import AlignParams, TrainParams
+from seodang.training.tracking import remove_console_callbacks
+from seodang.training.trainer_args import build_callbacks
+
+
+@dataclass(frozen=True, slots=True)
+class PreferenceSplits:
+    """The preference records of training and the held-out ones."""
+
+    training: Preferences
+    held_out: Preferences
+
+
+def build_trainer(
+    tuned_model: PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    splits: PreferenceSplits,
+    align: AlignParams,
+    train: TrainParams,
+    callbacks: Sequence[TrainerCallback],
+    *,
+    device: str,
+    run: Path,
+) -> Trainer:
+    """Return TRL's Trainer of the method; for DPO and KTO it adds a copy of the adapter as the reference.
+
+    Raises:
+        TrainingError: If there is nothing to learn from.
+    """
+    training = _build_dataset(splits.training, align)
+    method = get_alignment_method(align)
+    has_held_out = bool(splits.held_out.list_answers() if method.uses_single_answers else splits.held_out.pairs)
+    settings = build_trainer_kwargs(align, train, device, run)
+    if not has_held_out:
+        settings["eval_strategy"] = "no"
+    checkpointing = build_callbacks(
+        train.model_copy(update={"save_steps": align.save_steps, "early_stopping_patience": 0})
+    )
+    trainer = _select_trainer(align, settings)(
+        model=tuned_model,
+        train_dataset=training,
+        eval_dataset=_build_dataset(splits.held_out, align) if has_held_out else None,
+        processing_class=tokenizer,
+        callbacks=[*callbacks, *checkpointing],
+    )
+    remove_console_callbacks(trainer)
+    return trainer
+
+
+def _build_dataset(preferences: Preferences, align: AlignParams) -> Dataset:
+    return build_dataset(
+        preferences, get_alignment_method(align), seed=align.seed, micro_batch_size=align.micro_batch_size
+    )
+
+
+def _select_trainer(align: AlignParams, settings: dict[str, Any]) -> Callable[..., Trainer]:
+    match align.method:
+        case "kto":
+            weights = {"desirable_weight": align.desirable_weight, "undesirable_weight": align.undesirable_weight}
+            return partial(AnswerKTOTrainer, args=KTOConfig(**settings, **weights))
+        case "orpo":
+            return partial(PairORPOTrainer, args=ORPOConfig(**settings))
+        case _:
+            return partial(PairDPOTrainer, args=DPOConfig(**settings))

@@ -1,0 +1,78 @@
+"""TRL's trainers, thinly adapted: they read our token ids, and their checkpoints are complete or do not count."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from trl import DPOTrainer, KTOTrainer
+from trl.experimental.orpo import ORPOTrainer
+
+from seodang.errors import TrainingError
+from seodang.i18n import _
+from seodang.training.checkpointing import CHECKPOINT_PREFIX, mark_complete
+
+_IGNORED_LABEL: Final = -100
+
+
+class _Adapted:
+    """What all trainers share; stands before TRL's class in the order of resolution."""
+
+    def _prepare_dataset(self, dataset: Any, *_arguments: Any) -> Any:
+        """Return the data set as it is: TRL's templates and tokenization are not used."""
+        return dataset
+
+    def _send_telemetry(self) -> None:
+        """Send nothing."""
+
+    def create_model_card(self, *_arguments: Any, **_options: Any) -> None:
+        """Write no model card; that of the package says where the model comes from."""
+
+    def training_step(self, *arguments: Any, **options: Any) -> torch.Tensor:
+        """Return the loss of a micro-batch.
+
+        Raises:
+            TrainingError: If it is not finite.
+        """
+        loss: torch.Tensor = super().training_step(*arguments, **options)  # type: ignore[misc]
+        if not math.isfinite(value := float(loss)):
+            raise TrainingError(
+                _(
+                    "the loss of optimizer step {step} is {loss}: preference tuning diverged; lower"
+                    " align.learning_rate, or raise align.warmup_ratio",
+                    step=self.state.global_step + 1,  # type: ignore[attr-defined]
+                    loss=value,
+                )
+            )
+        return loss
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        """Save, and mark the checkpoint as complete."""
+        super()._save_checkpoint(model, trial)  # type: ignore[misc]
+        run, step = Path(self.args.output_dir), self.state.global_step  # type: ignore[attr-defined]
+        mark_complete(run / f"{CHECKPOINT_PREFIX}{step}")
+
+
+class PairDPOTrainer(_Adapted, DPOTrainer):  # type: ignore[misc]
+    """DPO on our token ids."""
+
+
+class AnswerKTOTrainer(_Adapted, KTOTrainer):  # type: ignore[misc]
+    """KTO on our token ids."""
+
+
+class PairORPOTrainer(_Adapted, ORPOTrainer):  # type: ignore[misc]
+    """ORPO on our token ids."""
+
+    def tokenize_row(self, feature: dict[str, Any], model: Any = None) -> dict[str, list[int]]:
+        """Return the columns that ORPO's collator pads, from a row of `build_dataset`."""
+        prompt: list[int] = feature["prompt_ids"]
+        row = {"prompt_input_ids": prompt, "prompt_attention_mask": [1] * len(prompt)}
+        for name in ("chosen", "rejected"):
+            answer: list[int] = feature[f"{name}_ids"]
+            row[f"{name}_input_ids"] = prompt + answer
+            row[f"{name}_attention_mask"] = [1] * (len(prompt) + len(answer))
+            row[f"{name}_labels"] = [_IGNORED_LABEL] * len(prompt) + answer
+        return row
