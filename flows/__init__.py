@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
 UNWATCHED: Final = "end-dead-runs"  # a run of it is not one that it watches
 FLOWS: Final = (
-    *("instruction-tuning", "data-only", "evaluate-only", "release", "rollback", "study", "watch-sources"),
+    *("instruction-tuning", "data-only", "evaluate-only", "generate-data", "release", "rollback", "study"),
+    "watch-sources",
     UNWATCHED,
 )
 

@@ -1,4 +1,4 @@
-"""Show the progress of training as an artifact, from the file that training writes."""
+"""Show the progress of a long command as an artifact, from the file that it writes: training, data from a teacher."""
 
 from __future__ import annotations
 
@@ -23,14 +23,19 @@ KEY: Final = "training-progress"
 
 
 @contextmanager
-def show_progress(file: Path) -> Iterator[None]:
-    """Keep a progress artifact of the current flow run up to date while the block runs."""
+def show_progress(file: Path, key: str = KEY) -> Iterator[None]:
+    """Keep a progress artifact of the current flow run up to date while the block runs.
+
+    Args:
+        file: Written by the command: step, steps and, unless it is training, a text.
+        key: Of the artifact.
+    """
     file.unlink(missing_ok=True)
     is_over = threading.Event()
     # The context says which flow run the artifact belongs to.
     with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):  # so that the end does not wait for an absent server
         context = copy_context()
-    watcher = threading.Thread(target=context.run, args=(_watch, file, is_over), daemon=True)
+    watcher = threading.Thread(target=context.run, args=(_watch, file, key, is_over), daemon=True)
     watcher.start()
     try:
         yield
@@ -39,7 +44,7 @@ def show_progress(file: Path) -> Iterator[None]:
         watcher.join()
 
 
-def _watch(file: Path, is_over: threading.Event) -> None:
+def _watch(file: Path, key: str, is_over: threading.Event) -> None:
     artifact: UUID | None = None
     shown: Any = None
     while True:
@@ -48,16 +53,17 @@ def _watch(file: Path, is_over: threading.Event) -> None:
         with suppress(ArtifactError, OSError, LookupError, ArithmeticError, TypeError, httpx.HTTPError):
             progress = read_json(file)
             if progress != shown:
-                artifact, shown = _publish(artifact, progress), progress
+                artifact, shown = _publish(artifact, key, progress), progress
         if last:
             return
 
 
-def _publish(artifact: UUID | None, progress: dict[str, Any]) -> UUID | None:
+def _publish(artifact: UUID | None, key: str, progress: dict[str, Any]) -> UUID | None:
     percent = 100.0 * progress["step"] / progress["steps"]
-    text = _("training: step {step} of {steps}", step=progress["step"], steps=progress["steps"])
+    steps = _("training: step {step} of {steps}", step=progress["step"], steps=progress["steps"])
+    text = progress.get("text", steps)
     if artifact is None:
-        created = create_progress_artifact(percent, key=KEY, description=text)
+        created = create_progress_artifact(percent, key=key, description=text)
         return created if isinstance(created, UUID) else None
     update_progress_artifact(artifact, percent, description=text)
     return artifact
