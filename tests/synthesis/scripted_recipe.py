@@ -44,7 +44,14 @@ PARAMS = {
     },
     "budget": {"tokens": 10_000_000, "money": None},
     "prices": None,
-    "recipe": {"kind": "answer", "prompts": "prompts.jsonl", "max_tokens": 10, "temperature": 0.5},
+    "recipe": {
+        "kind": "answer",
+        "prompts": "prompts.jsonl",
+        "limit": None,
+        "tasks_per_call": 1,
+        "max_tokens": 10,
+        "temperature": 0.5,
+    },
 }
 
 

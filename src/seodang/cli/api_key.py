@@ -22,11 +22,15 @@ def read_key() -> str:
     return key
 
 
-def check_key(key: str) -> None:
+def check_key(key: str, variable: str = KEY_VARIABLE) -> None:
     """Check that a header can hold a key; an HTTP client's own message would show it.
+
+    Args:
+        key: From the environment.
+        variable: That holds it.
 
     Raises:
         SeodangError: If it cannot.
     """
     if not (key.isascii() and key.isprintable()):
-        raise SeodangError(_("SEODANG_API_KEY has a character that no key has; copy the key again"))
+        raise SeodangError(_("{name} has a character that no key has; copy the key again", name=variable))

@@ -2,10 +2,10 @@
 
 Exit codes: 0 done; 1 (check) rows were rejected; 2 the input or the set-up cannot be used; 3 not promoted (run, gate,
 registry promote, release), rolled back (release, canary) or not equal (export); 4 inconclusive (gate) or undecided
-(release, canary); 70 an error of seodang itself (EX_SOFTWARE of sysexits.h); 73 the disk is full (EX_CANTCREAT); 74
-done, but the output could not be written (EX_IOERR); 75 try again: a source or service on the network did not answer,
-or a process of several that train was killed (EX_TEMPFAIL); 129 hung up; 130 interrupted; 141 the reader of the output
-is gone; 143 terminated.
+(release, canary); 5 the budget is used up (generate); 70 an error of seodang itself (EX_SOFTWARE of sysexits.h); 73 the
+disk is full (EX_CANTCREAT); 74 done, but the output could not be written (EX_IOERR); 75 try again: a source or service
+on the network did not answer, or a process of several that train was killed (EX_TEMPFAIL); 129 hung up; 130
+interrupted; 141 the reader of the output is gone; 143 terminated.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from seodang.cli import (
     doctor,
     export,
     gate,
+    generate,
     init,
     judge,
     plan,
@@ -182,8 +183,8 @@ def create_app() -> typer.Typer:
         epilog=_(
             "Exit codes: 0 done, 1 rows quarantined (check), 2 input or set-up cannot be used, 3 not promoted "
             "(run, gate, registry, release), rolled back (release, canary) or not equal (export), 4 inconclusive "
-            "(gate) or undecided (release, canary), 70 an error of seodang itself, 73 the disk is full, 74 output "
-            "lost, 75 try again."
+            "(gate) or undecided (release, canary), 5 budget used up (generate), 70 an error of seodang itself, "
+            "73 the disk is full, 74 output lost, 75 try again."
         ),
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -201,6 +202,9 @@ def create_app() -> typer.Typer:
     app.command(
         "constrain", help=_("Write instruction records with constraints that rules verify (exit code 0 or 2).")
     )(constrain.constrain)
+    app.command(
+        "generate", help=_("Make instruction data with a teacher, by a recipe file (exit code 0, 2, 5 or 75).")
+    )(generate.generate)
     app.command("doctor", help=_("Check what a run needs, and print a command for each problem (exit code 0 or 2)."))(
         doctor.doctor
     )

@@ -147,10 +147,11 @@ def _format_time(plan: Plan) -> list[str]:
         return []
     cpu = [] if plan.duration.cpu_seconds is None else [f"{plan.duration.cpu_seconds:,.0f} CPU s"]
     cost = ", ".join([*cpu, f"{plan.duration.flops:.1e} FLOPs"])
-    return format_row(_("time"), _format_duration(plan.duration.seconds), _("at the speed measured now"), cost)
+    return format_row(_("time"), format_duration(plan.duration.seconds), _("at the speed measured now"), cost)
 
 
-def _format_duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
+    """Return seconds, minutes or hours."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

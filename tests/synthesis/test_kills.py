@@ -1,0 +1,154 @@
+"""Runs that are killed at any point, stopped by signals, or that the user starts twice."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.synthesis.scripted_recipe import __file__ as RECIPE_FILE
+from tests.synthesis.teacher_server import Answer
+
+CALLS, ROUNDS = 10, 4
+RECORDS = "records.jsonl"
+
+
+@pytest.fixture
+def start(tmp_path, make_params, teacher):
+    """Starts a run in a process of its own, which a test may kill."""
+    settings = tmp_path / "settings.json"
+    processes = []
+
+    def start(folder="out", calls=CALLS, rounds=ROUNDS):
+        params = make_params().model_dump(mode="json")
+        settings.write_text(json.dumps({"calls": calls, "rounds": rounds, "params": params}), "utf-8")
+        process = subprocess.Popen(
+            [sys.executable, RECIPE_FILE, str(settings), str(tmp_path / folder)],
+            cwd=Path(RECIPE_FILE).parents[2],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def wait_for(condition, seconds=20.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def run_with_kills(start, teacher, kills, numbers):
+    """Run with SIGKILLs at random points, then to the end; return what the last run printed.
+
+    A point is some calls after the start of a run, and a part of the time that a call takes.
+    """
+    for _kill in range(kills):
+        process, point = start(), len(teacher.bodies) + numbers.randint(0, 6)
+        wait_for(lambda point=point, process=process: len(teacher.bodies) >= point or process.poll() is not None)
+        time.sleep(numbers.uniform(0, teacher.delay))
+        process.kill()
+        process.wait()
+        time.sleep(2 * teacher.delay)  # the teacher completes, and bills, what is in flight
+    process = start()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    return output
+
+
+def count_lost(folder):
+    """Return the calls in the journal that no reply followed: those in flight at a kill."""
+    lines = [json.loads(line) for line in (folder / "journal.jsonl").read_text("utf-8").splitlines()[1:]]
+    return sum(line["event"] == "asked" for line in lines) - sum(line["event"] == "reply" for line in lines)
+
+
+def check_kills(start, teacher, tmp_path, kills, is_idempotent):
+    teacher.is_idempotent = is_idempotent
+    teacher.delay = 0.02
+    total = CALLS * ROUNDS
+    output = run_with_kills(start, teacher, kills, random.Random(kills))
+    lost = count_lost(tmp_path / "out")
+    billed_again = teacher.billed.total() - total
+    rows = (tmp_path / "out" / RECORDS).read_text("utf-8").splitlines()
+    assert len(rows) == total
+    assert len(teacher.billed) == total  # no other call was asked: each run replays the rounds before it
+    assert f"calls asked {total} = kept {total} + rejected 0 + failed 0" in output
+    if is_idempotent:
+        assert billed_again == 0
+    else:
+        assert billed_again <= lost <= kills * 4  # limits.concurrency
+        assert ("got no answer" in output) == bool(lost)
+    return lost, billed_again
+
+
+def test_a_run_that_is_killed_three_times_loses_no_reply_and_pays_again_only_for_calls_in_flight(
+    start, teacher, tmp_path
+):
+    check_kills(start, teacher, tmp_path, 3, is_idempotent=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_idempotent", [True, False])
+def test_a_run_that_is_killed_at_twenty_random_points_loses_no_reply(start, teacher, tmp_path, is_idempotent, capsys):
+    lost, billed_again = check_kills(start, teacher, tmp_path, 20, is_idempotent)
+    with capsys.disabled():
+        print(f"\n20 kills, idempotent {is_idempotent}: in flight at a kill {lost}, billed again {billed_again}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+def test_a_signal_stops_the_run_after_the_replies_in_flight_and_says_what_to_do(start, teacher, tmp_path, number):
+    teacher.delay = 0.3
+    process = start()
+    wait_for(lambda: len(teacher.bodies) >= 4)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 128 + number
+    assert "run the same command again" in output
+    assert len(teacher.bodies) <= 8
+    assert count_lost(tmp_path / "out") == 0  # what was in flight is journaled
+    assert not (tmp_path / "out" / RECORDS).exists()
+    teacher.delay = 0.0
+    process = start()
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert teacher.billed.total() == CALLS * ROUNDS
+
+
+@pytest.mark.slow
+def test_a_second_signal_ends_the_run_at_once(start, teacher):
+    teacher.script = lambda body, attempt: Answer(delay=4.0)
+    process = start()
+    wait_for(lambda: len(teacher.bodies) >= 4)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    assert process.poll() is None
+    sent = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert time.monotonic() - sent < 2.0
+    assert process.returncode != 0
+
+
+@pytest.mark.slow
+def test_a_second_process_on_the_same_folder_is_refused_and_the_first_goes_on(start, teacher):
+    teacher.delay = 0.1
+    first = start()
+    wait_for(lambda: len(teacher.bodies) >= 1)
+    second = start()
+    output, _ = second.communicate(timeout=20)
+    assert second.returncode != 0
+    assert f"is in use by process {first.pid}" in output
+    first.communicate(timeout=30)
+    assert first.returncode == 0
+    assert teacher.billed.total() == CALLS * ROUNDS
