@@ -57,7 +57,7 @@ def refusal(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedPro
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of one check of all usable files, without the rules that compare rows of different files."""
     folder = tmp_path_factory.mktemp("usable")
-    off = {"expectations": {"actions": dict.fromkeys(CROSS_ROW_RULES, "off")}}
+    off = {"expectations": {"actions": {rule.replace("-", "_"): "off" for rule in CROSS_ROW_RULES}}}
     params = yaml.safe_dump(merge_overlay(read_starter(), off), allow_unicode=True)
     (folder / "params.yaml").write_text(params, "utf-8")
     finished = check(folder, USABLE, "--report", "report")
