@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 from seodang.errors import SourceError
 from seodang.i18n import _
@@ -110,20 +111,30 @@ def iter_bundled_records(name: str, *, task: str, cluster: str) -> Iterator[Reco
     Raises:
         SourceError: If a line is damaged.
     """
+    for row in read_bundled_rows(name, ("instruction", "input", "output", "language")):
+        yield make_record(
+            instruction=row["instruction"],
+            input=row["input"],
+            output=row["output"],
+            source=SOURCE,
+            task=task,
+            cluster=cluster,
+            language=row["language"],
+            choices=tuple(row.get("choices", ())),
+        )
+
+
+def read_bundled_rows(name: str, keys: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a file in the folder of this module; each of them has the keys.
+
+    Raises:
+        SourceError: If a line is damaged.
+    """
     text = resources.files(__package__).joinpath(name).read_text("utf-8")
     for number, line in enumerate(text.splitlines(), start=1):
         try:
             row = json.loads(line)
-            yield make_record(
-                instruction=row["instruction"],
-                input=row["input"],
-                output=row["output"],
-                source=SOURCE,
-                task=task,
-                cluster=cluster,
-                language=row["language"],
-                choices=tuple(row.get("choices", ())),
-            )
+            yield {**row, **{key: row[key] for key in keys}}
         except (json.JSONDecodeError, KeyError) as error:
             raise SourceError(
                 _(
