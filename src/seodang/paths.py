@@ -69,10 +69,14 @@ class Paths:
     """Origin and checksums of the base checkpoint."""
     records = ProjectPath("artifacts/ingest/records.jsonl")
     """Rows of all sources."""
+    preference_rows = ProjectPath("artifacts/ingest/preferences.jsonl")
+    """Rows of the preference sources; empty while align.method is none."""
     ingest_report = ProjectPath("artifacts/ingest/manifest.json")
     """Manifest of the sources: files, sha256, licence, rows read and written."""
     accepted_records = ProjectPath("artifacts/validate/accepted.jsonl")
     """Records that passed every check."""
+    accepted_preferences = ProjectPath("artifacts/validate/preferences.jsonl")
+    """Preference pairs and marked answers that passed every check; empty while align.method is none."""
     quarantine = ProjectPath("artifacts/validate/quarantine.jsonl")
     """Rejected rows with rule, found value and fix."""
     data_docs = ProjectPath("artifacts/validate/data_docs")
@@ -88,7 +92,9 @@ class Paths:
     leaks = ProjectPath("artifacts/prepare/leaks.jsonl")
     """Contaminated training records, each with the evaluation item that it leaks."""
     preferences_train = ProjectPath("artifacts/prepare/preferences_train.jsonl")
-    """Preference pairs and thumbs that stage align trains on; written while align.method is not none."""
+    """Preference pairs and thumbs that stage align trains on; empty while align.method is none."""
+    preferences_left_out = ProjectPath("artifacts/prepare/preferences_left_out.jsonl")
+    """Preference records that are in neither file, each with the reason and the record that it repeats or leaks."""
     preferences_test = ProjectPath("artifacts/prepare/preferences_test.jsonl")
     """Held-out preference pairs and thumbs."""
     preflight_report = ProjectPath("artifacts/preflight/report.json")

@@ -30,7 +30,7 @@ def paths(tmp_path):
 
 def run(paths, *sources, max_field_characters=200):
     fields = {"sources": list(sources), "primer": PRIMER, "max_field_characters": max_field_characters}
-    return ingest.run(ingest=IngestParams.model_validate(fields), paths=paths)
+    return ingest.run(ingest=IngestParams.model_validate(fields), method="none", sources=[], paths=paths)
 
 
 def write(paths, name, records):
@@ -136,7 +136,7 @@ def test_one_message_names_all_unusable_sources_and_nothing_is_written(paths, bu
             build_file_source("empty", "empty.jsonl"),
         )
     message = str(raised.value)
-    assert message.startswith("errors in ingest.sources (4):")
+    assert message.startswith("errors in the sources (4):")
     assert "source 'cut': cut.json, line 1, column 18: this is not JSON" in message
     assert "잘린" in message
     assert "source 'gone': gone.json does not exist" in message
@@ -153,7 +153,7 @@ def test_a_source_that_became_unreadable_leaves_the_former_rows_whole(paths, bui
     with pytest.raises(SourceError):
         run(paths, build_file_source("data", "data.json"))
     assert paths.records.read_bytes() == before
-    assert files(paths) == ["ingest/manifest.json", "ingest/records.jsonl"]
+    assert files(paths) == ["ingest/manifest.json", "ingest/preferences.jsonl", "ingest/records.jsonl"]
 
 
 def test_a_source_that_does_not_answer_may_be_tried_again_but_not_beside_one_that_is_wrong(
@@ -168,6 +168,8 @@ def test_a_source_that_does_not_answer_may_be_tried_again_but_not_beside_one_tha
         with pytest.raises(SourceError) as caught:
             ingest.run(
                 ingest=IngestParams.model_validate({"sources": listed, "primer": PRIMER, "max_field_characters": 200}),
+                method="none",
+                sources=[],
                 paths=paths,
             )
         raised[name] = caught.value
@@ -214,3 +216,41 @@ def test_a_teacher_without_a_stated_licence_leaves_the_verdict_unknown(paths, bu
     run(paths, build_file_source("own", "own.json"))
     sources = read_json(paths.ingest_report)["sources"]
     assert judge_licences("commercial", list_parts("MIT", sources)).status == "unknown"
+
+
+PAIR = {"prompt": "수도는 어디인가요?", "chosen": "서울입니다.", "rejected": "부산입니다."}
+THUMB = {"prompt": "수도는 어디인가요?", "completion": "서울", "label": False}
+
+
+def run_with_preferences(paths, instructions, preferences, method="dpo"):
+    fields = {"sources": instructions, "primer": PRIMER, "max_field_characters": 200}
+    sources = IngestParams.model_validate({**fields, "sources": preferences}).sources
+    return ingest.run(ingest=IngestParams.model_validate(fields), method=method, sources=sources, paths=paths)
+
+
+def test_preferences_are_read_beside_the_records_which_stay_the_same(paths, build_file_source):
+    write(paths, "data/a.json", GOOD)
+    write(paths, "data/pairs.json", [PAIR, THUMB, GOOD[0]])
+    instructions, preferences = [build_file_source("own", "data")], [build_file_source("pairs", "data/pairs.json")]
+    run_with_preferences(paths, instructions, preferences, "none")
+    records, manifest = paths.records.read_bytes(), read_json(paths.ingest_report)
+    assert paths.preference_rows.read_bytes() == b""
+    assert "preferences" not in manifest
+    run_with_preferences(paths, instructions, preferences)
+    assert paths.records.read_bytes() == records
+    report = read_json(paths.ingest_report)
+    assert {**report, "preferences": None} == {**manifest, "preferences": None}
+    assert (report["preferences"]["rows"], report["preferences"]["sources"][0]["name"]) == (3, "pairs")
+    pair, thumb, plain = read_rows(paths.preference_rows)
+    assert (pair["rejected"], thumb["desirable"]) == ("부산입니다.", False)
+    assert [list(row["marks"]) for row in (pair, thumb, plain)] == [[], [], ["preference-missing"]]
+
+
+def test_the_errors_of_records_and_preferences_are_reported_together(paths, build_file_source):
+    with pytest.raises(SourceError) as caught:
+        run_with_preferences(
+            paths, [build_file_source("gone", "gone.json")], [build_file_source("lost", "lost.json")], "kto"
+        )
+    assert "gone.json does not exist" in str(caught.value)
+    assert "lost.json does not exist" in str(caught.value)
+    assert files(paths) == []

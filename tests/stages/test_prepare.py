@@ -239,6 +239,9 @@ def test_the_temporary_sketches_are_removed(paths, make_reviews, run_stage):
     assert sorted(file.name for file in paths.prepare_report.parent.iterdir()) == [
         "duplicates.jsonl",
         "leaks.jsonl",
+        "preferences_left_out.jsonl",
+        "preferences_test.jsonl",
+        "preferences_train.jsonl",
         "report.json",
         "test.jsonl",
         "train.jsonl",

@@ -245,3 +245,37 @@ def test_a_rejection_is_korean_where_the_terminal_is(paths, monkeypatch, run, go
     write_ingested(paths, good_rows)
     with pytest.raises(DataRejected, match="통과한 행이 3개보다 적습니다"):
         run(paths, dataset={"accepted_count": {"minimum": 3}})
+
+
+def test_preference_rows_are_validated_beside_the_records(paths, make_row, run, good_rows):
+    write_ingested(paths, good_rows)
+    run(paths)
+    accepted, report = paths.accepted_records.read_bytes(), read_json(paths.validate_report)
+    assert paths.accepted_preferences.read_bytes() == b""
+    pair = make_row(output="네, 그럼요.", rejected="아니요.")
+    rows = [
+        pair,
+        make_row("왜 그런가요?", rejected="답입니다"),
+        make_row(marks={"preference-missing": "format alpaca"}),
+    ]
+    write_rows(paths.preference_rows, rows)
+    preferences = run(paths, dataset={"quarantined_ratio": {"maximum": 0.9}})["preferences"]
+    assert paths.accepted_records.read_bytes() == accepted
+    assert (preferences["accepted"], preferences["by_rule"]) == (1, {"pair-equal": 1, "preference-missing": 1})
+    (record,) = read_records(paths.accepted_preferences)
+    assert (record.output, record.rejected) == ("네, 그럼요.", "아니요.")
+    assert [line["rules"][0]["id"] for line in read_rows(paths.quarantine)] == ["pair-equal", "preference-missing"]
+    assert {name: read_json(paths.validate_report)[name] for name in ("rows", "by_rule", "rules")} == {
+        name: report[name] for name in ("rows", "by_rule", "rules")
+    }
+
+
+def test_preferences_that_are_mostly_bad_stop_the_run(paths, make_row, run, good_rows):
+    write_ingested(paths, good_rows)
+    write_rows(paths.preference_rows, [make_row(f"{number}번은?", rejected="답입니다") for number in range(9)])
+    with pytest.raises(DataRejected) as raised:
+        run(paths)
+    assert "all (preferences): 1" in str(raised.value)
+    assert "9 pair-equal" in str(raised.value)
+    assert not paths.accepted_records.exists()
+    assert not paths.accepted_preferences.exists()

@@ -171,6 +171,7 @@ ELSEWHERE: dict[str, str] = {
         ),
         TEXT,
     ),
+    "preference-missing": "a row of a preference source, which this file reads as a source of records",
     "held-out": "the role of a source; test_a_row_of_a_test_split_passes_in_the_role_that_the_advice_names follows it",
     "too-many-tokens": "needs a tokenizer; tests/stages/test_validate.py cuts and counts",
     **dict.fromkeys(("duplicate", "contradiction", "several-answers"), "a decision between two rows"),

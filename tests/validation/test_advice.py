@@ -14,7 +14,7 @@ from seodang.config.load import resolve_params
 from seodang.ingest.fetch.files import LocalFile
 from seodang.validation.check_files import CheckParams, CheckRequest, CheckResult, check
 from seodang.validation.checks.registry import REGISTRY
-from seodang.validation.dataset_checks import DATASET_RULES
+from seodang.validation.dataset_rules import DATASET_RULES
 
 PARAMETER = re.compile(r"\b(raise|lower|set) ((?:expectations|ingest)(?:\.\w+)+)(?: to (\w+))?")
 ROLE = re.compile(r"set role of the source to (\w+) or (\w+)")

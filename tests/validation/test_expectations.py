@@ -32,7 +32,7 @@ def validate(build_expectations):
         expectations = build_expectations(
             limits={"max_instruction_characters": 40, "max_input_characters": 60, "max_output_characters": 60}
         )
-        context = ValidationContext(expectations, find_repeats(rows, 30), None)
+        context = ValidationContext(expectations, find_repeats(rows, 30), None, "rows")
         with open_validator(context.rules, expectations, name="records-0123", data_docs=folder) as validator:
             return list(validate_rows(stream or rows, context, validator))
 
@@ -63,7 +63,7 @@ def test_great_expectations_and_the_fake_decide_alike_on_every_case(
     build_expectations, make_fake_validator, rows_of_all_rules
 ):
     expectations = build_expectations()
-    context = ValidationContext(expectations, find_repeats(rows_of_all_rules, 30), None)
+    context = ValidationContext(expectations, find_repeats(rows_of_all_rules, 30), None, "rows")
     with open_validator(context.rules, expectations, name="records-0123", data_docs=None) as validator:
         results = list(validate_rows(rows_of_all_rules, context, validator))
     assert results == list(validate_rows(rows_of_all_rules, context, make_fake_validator(context.rules, expectations)))

@@ -17,7 +17,7 @@ LIMITS = {"max_instruction_characters": 40, "max_input_characters": 60, "max_out
 def validate(build_expectations, make_fake_validator):
     def validate(rows, *, actions=None, limits=None, validator=None):
         expectations = build_expectations(actions=actions or {}, limits={**LIMITS, **(limits or {})})
-        context = ValidationContext(expectations, find_repeats(rows, 30), None)
+        context = ValidationContext(expectations, find_repeats(rows, 30), None, "rows")
         return list(validate_rows(rows, context, validator or make_fake_validator(context.rules, expectations)))
 
     return validate
@@ -127,7 +127,9 @@ def test_rows_are_validated_in_chunks_of_their_own_title(
         make_row(f"질문 {number}번", output=None if number in {1, 6, 8} else f"{number}입니다.") for number in range(9)
     ]
     expectations = build_expectations()
-    validator = make_fake_validator(ValidationContext(expectations, find_repeats([], 30), None).rules, expectations)
+    validator = make_fake_validator(
+        ValidationContext(expectations, find_repeats([], 30), None, "rows").rules, expectations
+    )
     results = validate(rows, validator=validator)
     assert [index for index, result in enumerate(results) if not result.is_accepted] == [1, 6, 8]
     assert validator.titles == ["rows 1-4", "rows 5-8", "rows 9-9"]

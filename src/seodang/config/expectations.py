@@ -52,6 +52,7 @@ class ActionsParams(Section):
     record_doubtful: Action
     answer_corrected: Action
     pair_reversed: Action
+    preference_missing: Action
     held_out: Action
     instruction_too_short: Action
     instruction_too_long: Action

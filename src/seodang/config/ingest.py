@@ -58,7 +58,7 @@ class SourceParams(Section):
     """One source of records."""
 
     name: Name
-    kind: Literal["primer", "file"]
+    kind: Literal["primer", "primer_preferences", "file"]
     path: str | None
     """File, folder or glob relative to the project, or a URL: http(s)://, hf://owner/name@revision/glob, s3:// and
     other fsspec protocols; kind file."""

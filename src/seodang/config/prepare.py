@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import NonNegativeInt, PositiveInt
+from typing import Annotated
+
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from seodang.config.section import Ratio, Section
 
@@ -55,6 +57,8 @@ class PrepareParams(Section):
     """Tasks that are only scored."""
     replay_ratio: Ratio | None
     """Share of train from sources marked `replay`; 0: none; null: they are mixed like all others."""
+    preferences_test_ratio: Annotated[float, Field(gt=0, lt=1)]
+    """Share of the groups of similar preference questions that are held out, for the accuracy of stage `align`."""
     deduplication: DeduplicationParams
     decontamination: DecontaminationParams
     card: CardParams

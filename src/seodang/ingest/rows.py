@@ -44,6 +44,7 @@ RECORD_REJECTED: Final = "record-rejected"
 RECORD_DOUBTFUL: Final = "record-doubtful"
 ANSWER_CORRECTED: Final = "answer-corrected"
 PAIR_REVERSED: Final = "pair-reversed"
+PREFERENCE_MISSING: Final = "preference-missing"  # a record of a preference source that states no preference
 HELD_OUT: Final = "held-out"  # a record of a test split in a source whose role is train
 _ERROR_KEY = "seodang_fault"
 

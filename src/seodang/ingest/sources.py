@@ -21,6 +21,8 @@ from seodang.ingest.rows import TEXTS, Row
 from seodang.ingest.tally import Tally
 from seodang.paths import Paths
 from seodang.primer.generator import iter_primer_records
+from seodang.primer.preferences import iter_primer_preferences
+from seodang.records import Record
 
 
 def iter_source_rows(source: SourceParams, ingest: IngestParams, root: Path, tally: Tally) -> Iterator[Row]:
@@ -30,14 +32,19 @@ def iter_source_rows(source: SourceParams, ingest: IngestParams, root: Path, tal
         SourceError: If the source cannot be used; the message has one line per file.
 
     """
-    if source.kind == "primer":
-        tally.formats, rows = ["primer"], _iter_primer_rows(source, ingest)
+    if source.kind != "file":
+        records = (
+            iter_primer_records(**ingest.primer.model_dump())
+            if source.kind == "primer"
+            else iter_primer_preferences(ingest.primer.seed)
+        )
+        tally.formats, rows = ["primer"], _iter_primer_rows(source, ingest, records)
     else:
         tally.files = locate_files(source, root, Paths(root).downloads, ingest.sources)
         rows = _iter_rows_of_files(source, ingest, tally)
     counted_rows = tally.count_rows(rows)
     yield from counted_rows if source.limit is None else _sample_rows(counted_rows, source.limit)
-    if not tally.rows_read and (tally.files or source.kind == "primer"):
+    if not tally.rows_read and (tally.files or source.kind != "file"):
         raise SourceError(
             _(
                 "{path} is empty: it has no record; add records, or remove the source from ingest.sources",
@@ -87,10 +94,12 @@ def _compute_digest(values: list[Any]) -> str:
     return hashlib.sha256(json.dumps(values, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _iter_primer_rows(source: SourceParams, ingest: IngestParams) -> Iterator[Row]:
+def _iter_primer_rows(source: SourceParams, ingest: IngestParams, records: Iterator[Record]) -> Iterator[Row]:
     common = _build_origin(source, ingest, "", "primer")
-    for number, record in enumerate(iter_primer_records(**ingest.primer.model_dump())):
-        sample = Sample(record.instruction, record.output, record.input, choices=list(record.choices))
+    for number, record in enumerate(records):
+        sample = Sample(
+            record.instruction, record.output, record.input, choices=list(record.choices), rejected=record.rejected
+        )
         origin = replace(
             common,
             role=record.role if source.role == "any" else source.role,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from seodang.config.load import load_params
+from seodang.ingest.preferences import add_preference_sources
 from seodang.paths import Paths
 from seodang.stages.experiments import select_untracked
 from seodang.stages.inputs import list_inputs
@@ -27,7 +28,8 @@ def carry_ignored_inputs(project: Path, root: Path) -> list[str]:
     """
     params = load_params(Paths(root).params)
     carried = []
-    for stage, files in list_inputs(params.model, params.ingest, params.evaluate, Paths(project)).items():
+    ingest = add_preference_sources(params.ingest, params.align)
+    for stage, files in list_inputs(params.model, ingest, params.evaluate, Paths(project)).items():
         inside = {path.relative_to(project).as_posix() for path in files.values() if path.is_relative_to(project)}
         lacking = sorted(name for name in inside if not (root / name).exists())
         for name in select_untracked(lacking, project):

@@ -17,6 +17,7 @@ from seodang.errors import SourceError, describe_error
 from seodang.i18n import _
 from seodang.ingest.fetch.files import expand_environment, redact_url
 from seodang.ingest.fetch.fsspec_stores import read_remote_versions
+from seodang.ingest.preferences import add_preference_sources
 from seodang.io.atomic import write_atomically
 from seodang.paths import Paths
 from seodang.stages.inputs import compute_checksums, iter_source_files
@@ -81,7 +82,9 @@ def watch(project: Path, quiet_seconds: float, report: Callable[[list[str]], Non
     """
     file = project / _FILE
     state = WatchState.model_validate_json(file.read_text("utf-8")) if file.is_file() else None
-    versions = read_versions(load_params(Paths(project).params).ingest, project, state.current if state else {})
+    params = load_params(Paths(project).params)
+    ingest = add_preference_sources(params.ingest, params.align)
+    versions = read_versions(ingest, project, state.current if state else {})
     state, changed = update_state(state, versions, datetime.now(UTC), quiet_seconds)
     if changed:
         report(changed)

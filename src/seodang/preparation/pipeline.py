@@ -6,7 +6,6 @@ evaluation items, for the training records, and for the groups. Only arrays of f
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,21 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seodang.config import IngestParams, PrepareParams
-from seodang.errors import ArtifactError, SplitError
-from seodang.i18n import _, ngettext
-from seodang.io.jsonl import format_json_line, parse_record, read_lines, read_records
-from seodang.io.progress import track_progress
+from seodang.errors import SplitError
+from seodang.i18n import ngettext
+from seodang.io.jsonl import format_json_line, read_lines
 from seodang.preparation.boilerplate import Boilerplate
-from seodang.preparation.decontamination import Leak, find_leaks
-from seodang.preparation.deduplication import Duplicates, find_duplicates, find_leaders
-from seodang.preparation.evaluation_items import gather_items
-from seodang.preparation.features import Features, compute_features, compute_unit_hash, find_templates
+from seodang.preparation.decontamination import Leak
+from seodang.preparation.deduplication import Duplicates
+from seodang.preparation.features import Features, compute_unit_hash
 from seodang.preparation.groups import find_groups
-from seodang.preparation.minhash import Sketches, compute_bands
+from seodang.preparation.leak_search import deduplicate, read_selected, search_leaks
 from seodang.preparation.mixing import Mix, mix
-from seodang.preparation.questions import read_questions
-from seodang.preparation.quotes import QuoteKind, drop_boilerplate, find_quotes, gather_needles
-from seodang.preparation.rewording import RewordingSearch
 from seodang.preparation.splitting import (
     SPLITS,
     TRAIN,
@@ -41,13 +35,10 @@ from seodang.preparation.splitting import (
     compute_positions,
     count_leaks,
 )
-from seodang.records import Record
 
 # Status of a record. All but the first are reasons to leave it out, in the order of their detection.
 STATUSES: Final = ("kept", "undesirable", "exact_duplicate", "near_duplicate", "leak", "weight", "cap", "replay")
 KEPT, UNDESIRABLE, EXACT, NEAR, LEAK = range(5)
-
-_CHUNK = 500  # training records compared with the evaluation items at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +64,7 @@ def prepare_records(accepted: Path, ingest: IngestParams, prepare: PrepareParams
         SplitError: If a split is empty, or if a kept training record has the question of an evaluation item.
     """
     boilerplate = Boilerplate()
-    features, leaders, duplicates = _deduplicate(accepted, prepare, boilerplate, scratch)
+    features, leaders, duplicates = deduplicate(accepted, prepare, boilerplate, scratch)
     rows = features.rows
     split = assign_splits(rows["constraint"], compute_positions(rows["group"]), prepare)
     status = np.where(rows["usable"], KEPT, UNDESIRABLE).astype(np.uint8)
@@ -95,24 +86,10 @@ def prepare_records(accepted: Path, ingest: IngestParams, prepare: PrepareParams
         )
     copies = np.where(split == TRAIN, mixture.copies, status == KEPT).astype(np.int32)
     is_item = (split != TRAIN) & (status == KEPT)
-    groups = find_groups(_read_selected(accepted, is_item), rows, leaders, prepare.deduplication.template_after)
+    groups = find_groups(read_selected(accepted, is_item), rows, leaders, prepare.deduplication.template_after)
     return PreparationResult(
         features, split, status, copies, duplicates, leaders, leaks, groups, mixture.replay_missing
     )
-
-
-def _deduplicate(
-    accepted: Path, prepare: PrepareParams, boilerplate: Boilerplate, scratch: Path
-) -> tuple[Features, NDArray[np.int32], Duplicates]:
-    count = sum(1 for line in read_lines(accepted))
-    if not count:
-        raise ArtifactError(_("{path} is empty; run: dvc repro --force validate", path=accepted))
-    permutations = prepare.deduplication.permutations
-    with Sketches(scratch, permutations, *compute_bands(prepare.deduplication.threshold, permutations)) as sketches:
-        records = track_progress(read_records(accepted), _("finding duplicates"), total=count)
-        features = compute_features(boilerplate.watch(records), count, prepare, sketches)
-        leaders = find_leaders(features.rows, sketches, prepare.deduplication)
-        return features, leaders, find_duplicates(features.rows, leaders, sketches, prepare.deduplication)
 
 
 def _decontaminate(
@@ -128,29 +105,8 @@ def _decontaminate(
 
     The items of validation are protected from train, the other items from train and validation.
     """
-    is_template = find_templates(rows, prepare.deduplication.template_after)
-
     is_item, is_training = kept & (split != TRAIN), kept & (split <= VALIDATION)
-    records = list(
-        track_progress(_read_selected(accepted, is_item), _("reading evaluation items"), total=int(is_item.sum()))
-    )
-    item_questions = read_questions(iter(records), is_template, prepare, boilerplate, include_answers=False)
-    items = gather_items(item_questions, rows, prepare.deduplication.template_after)
-    if items is None:
-        return []
-    needles = gather_needles(records, rows, is_template, boilerplate)
-    rewordings = RewordingSearch(records, rows, is_template, prepare.deduplication, boilerplate, scratch)
-    leaks: list[Leak] = []
-    quotes: list[tuple[QuoteKind, int, int]] = []
-    training = track_progress(_read_selected(accepted, is_training), _("finding leaks"), total=int(is_training.sum()))
-    while chunk := list(itertools.islice(training, _CHUNK)):
-        for questions in read_questions(iter(chunk), is_template, prepare, boilerplate, include_answers=True):
-            leaks += find_leaks(questions, items, rows, prepare.decontamination.threshold)
-        quotes += find_quotes(chunk, needles, rows, boilerplate)
-        rewordings.add(chunk)
-    quotes = drop_boilerplate(quotes, prepare.deduplication.template_after)
-    leaks += [Leak(item, record, kind, 1.0) for kind, record, item in quotes]
-    leaks += [Leak(item, record, "reworded", overlap) for record, item, overlap in rewordings.find()]
+    leaks = search_leaks(accepted, rows, is_item, is_training, prepare, boilerplate, scratch)
     return _select_leaks(leaks, split)
 
 
@@ -162,13 +118,6 @@ def _select_leaks(leaks: list[Leak], split: NDArray[np.uint8]) -> list[Leak]:
             pairs.setdefault((leak.record, leak.item), leak)
     removed = {leak.record for leak in pairs.values()}
     return [pairs[pair] for pair in sorted(pairs) if pair[1] not in removed]
-
-
-def _read_selected(accepted: Path, mask: NDArray[np.bool_]) -> Iterator[tuple[int, Record]]:
-    """Yield the selected records with their indices; other lines are not parsed."""
-    for number, line in enumerate(read_lines(accepted)):
-        if mask[number]:
-            yield number, parse_record(json.loads(line))
 
 
 def _mix(

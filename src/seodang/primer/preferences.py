@@ -1,8 +1,9 @@
 """Generate the preference pairs of the primer: how to answer, and what nobody can answer.
 
 The better answer is polite and brief. The worse one is curt or rambling, makes up what the question leaves open, or
-refuses what the text says (`task` of the pair). Both sides are the longer one about as often, so that length says nothing
-about an answer. preference_seeds.jsonl holds hand-written pairs, lexicon/preferences.yaml the words of the others.
+refuses what the text says (`task` of the pair). Both sides are the longer one about as often, so that length tells
+nothing about an answer. preference_seeds.jsonl holds hand-written pairs, and lexicon/preferences.yaml the words of the
+others.
 """
 
 from __future__ import annotations

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
 
 from seodang.config import IngestParams, SourceParams
 from seodang.errors import SourceError
 from seodang.i18n import _, ngettext
 from seodang.ingest.fetch.files import LocalFile
+from seodang.ingest.preferences import mark_missing_preference, select_preference_sources
 from seodang.ingest.rows import Row
 from seodang.ingest.sources import iter_source_rows
 from seodang.ingest.tally import Tally
 from seodang.io.atomic import compute_sha256
-from seodang.io.jsonl import write_json, write_rows
+from seodang.io.jsonl import Writer, write_json
 from seodang.io.progress import track_progress
 from seodang.paths import Paths
-from seodang.stages import Report
+from seodang.stages import FromSection, Report
 from seodang.validation.ignored_texts import (
     format_ignored_values,
     list_ignored_scores,
@@ -29,43 +31,78 @@ from seodang.validation.ignored_texts import (
 logger = logging.getLogger(__name__)
 
 
-def run(*, ingest: IngestParams, paths: Paths) -> Report:
+def run(
+    *,
+    ingest: IngestParams,
+    method: Annotated[str, FromSection("align")],
+    sources: Annotated[list[SourceParams], FromSection("align")],
+    paths: Paths,
+) -> Report:
     """Stream the rows of all sources into one file, and write their manifest.
+
+    Args:
+        ingest: Sources of the records.
+        method: Of preference tuning; with none, the preference sources are not read and their file is empty.
+        sources: Preference sources.
+        paths: Paths of the project.
 
     Raises:
         SourceError: If any source cannot be used; the message names all of them, and nothing is written.
 
     """
+    # A folder leaves out the files that other sources of its list name; the lists do not change each other's rows.
+    of_preferences = ingest.model_copy(update={"sources": select_preference_sources(method, sources)})
     manifest: list[dict[str, Any]] = []
-    write_rows(paths.records, _iter_rows(ingest, paths, manifest))
-    report = {
-        "rows": sum(entry["rows_written"] for entry in manifest),
-        "records_sha256": compute_sha256(paths.records),
-        "sources": manifest,
-    }
+    preferences: list[dict[str, Any]] = []
+    with Writer(paths.records, allow_nan=True) as records, Writer(paths.preference_rows, allow_nan=True) as pairs:
+        errors = _write_rows(records, ingest, paths, manifest)
+        errors += _write_rows(pairs, of_preferences, paths, preferences, adapt_row=mark_missing_preference)
+        _raise_errors(errors)
+    report = _build_report(manifest, paths.records)
+    if of_preferences.sources:
+        report["preferences"] = _build_report(preferences, paths.preference_rows)
     write_json(paths.ingest_report, report)
     return report
 
 
-def _iter_rows(ingest: IngestParams, paths: Paths, manifest: list[dict[str, Any]]) -> Iterator[Row]:
-    """Yield all rows. Errors are raised after the last source, so that one run reports the errors of all sources."""
-    errors = []
-    error_types: set[type[SourceError]] = set()
+def _build_report(manifest: list[dict[str, Any]], file: Path) -> dict[str, Any]:
+    return {
+        "rows": sum(entry["rows_written"] for entry in manifest),
+        "records_sha256": compute_sha256(file),
+        "sources": manifest,
+    }
+
+
+def _write_rows(
+    writer: Writer,
+    ingest: IngestParams,
+    paths: Paths,
+    manifest: list[dict[str, Any]],
+    adapt_row: Callable[[Row], Row] = lambda row: row,
+) -> list[SourceError]:
+    """Write the rows of all sources, and return the errors of all sources: one run reports them together."""
+    errors: list[SourceError] = []
     for source in ingest.sources:
         try:
-            yield from _iter_source_rows(source, ingest, paths, manifest)
+            for row in _iter_source_rows(source, ingest, paths, manifest):
+                writer.write(adapt_row(row))
         except SourceError as error:
-            errors += [
+            lines = [
                 _("source {name!r}: {problem}", name=source.name, problem=line) for line in str(error).splitlines()
             ]
-            error_types.add(type(error))
+            errors += [type(error)(line) for line in lines]
+    return errors
+
+
+def _raise_errors(errors: list[SourceError]) -> None:
     # A retry helps only if every error may pass.
+    error_types = {type(error) for error in errors}
     error_type = error_types.pop() if len(error_types) == 1 else SourceError
     if len(errors) == 1:
-        raise error_type(errors[0])
+        raise error_type(str(errors[0]))
     if errors:
-        title = _("errors in ingest.sources ({count}):", count=len(errors))
-        raise error_type("\n  ".join([title, *errors]))
+        title = _("errors in the sources ({count}):", count=len(errors))
+        raise error_type("\n  ".join([title, *map(str, errors)]))
 
 
 def _iter_source_rows(

@@ -29,6 +29,7 @@ from seodang.preparation.pipeline import (
     iter_lines,
     prepare_records,
 )
+from seodang.preparation.preferences import PreferenceTally, split_preferences, write_preferences
 from seodang.preparation.splitting import SPLITS
 from seodang.stages import Report
 
@@ -47,13 +48,43 @@ def run(*, ingest: IngestParams, prepare: PrepareParams, paths: Paths) -> Report
     with make_scratch_folder(paths.prepare_report.with_name("sketches")) as scratch:
         result = prepare_records(paths.accepted_records, ingest, prepare, scratch)
     _write_splits(result, paths)
-    report = _build_report(result, ingest, paths)
+    preferences = _prepare_preferences(prepare, paths)
+    report = _build_report(result, ingest, paths) | ({"preferences": preferences} if preferences else {})
     write_json(paths.prepare_report, report)
     logger.info(_("prepared: {counts}", counts=_format_counts(report["splits"])))
     logger.info(_("left out: {counts}", counts=_format_counts(report["left_out"])))
     for warning in report["warnings"]:
         logger.warning(warning[get_language()])
     return report
+
+
+def _prepare_preferences(prepare: PrepareParams, paths: Paths) -> dict[str, Any]:
+    """Write the preference records to train on and the held-out ones; return their counts, {} if there are none."""
+    tally = PreferenceTally()
+    with ExitStack() as stack:
+        files = {
+            "train": paths.preferences_train,
+            "test": paths.preferences_test,
+            "left_out": paths.preferences_left_out,
+        }
+        writers = {name: stack.enter_context(Writer(file)) for name, file in files.items()}
+        accepted = paths.accepted_preferences
+        if accepted.exists() and accepted.stat().st_size:
+            scratch = stack.enter_context(make_scratch_folder(paths.prepare_report.with_name("preferences")))
+            items = [paths.get_split_path(name) for name in SPLITS if name != "train"]
+            write_preferences(accepted, split_preferences(accepted, items, prepare, scratch), writers, tally)
+    if not tally.sizes:
+        return {}
+    report = tally.build_report()
+    logger.info(
+        _(
+            "prepared preferences: train {train:,}, held out {test:,}, left out {left_out:,}",
+            train=report["train"],
+            test=report["test"],
+            left_out=sum(report["left_out"].values()),
+        )
+    )
+    return report | {"sha256": {name: compute_sha256(file) for name, file in files.items() if name != "left_out"}}
 
 
 def _format_counts(counts: dict[str, int]) -> str:

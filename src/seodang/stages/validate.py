@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 from seodang.config import ExpectationsParams, PromptParams
@@ -16,12 +18,18 @@ from seodang.io.jsonl import Writer, read_rows, serialize_record, write_json
 from seodang.io.progress import track_progress
 from seodang.paths import Paths
 from seodang.stages import FromSection, Report
-from seodang.validation.dataset_checks import DatasetViolation, Profile, build_dataset_violations, compute_metrics
+from seodang.validation.dataset_checks import (
+    DatasetViolation,
+    Profile,
+    build_dataset_violations,
+    compute_metrics,
+    compute_preference_metrics,
+)
 from seodang.validation.repeats import find_repeats
 from seodang.validation.report import Summary, build_quarantine_line, format_dataset_violations, format_top_reasons
 from seodang.validation.token_counts import load_counter
 from seodang.validation.validated_row import ValidatedRow
-from seodang.validation.validator import ValidationContext, validate_rows
+from seodang.validation.validator import ValidationContext, Validator, validate_rows
 
 logger = logging.getLogger(__name__)
 
@@ -49,64 +57,90 @@ def run(
     from seodang.validation.expectations import open_validator  # Great Expectations takes seconds to import
 
     last_profile = _read_last_profile(paths)
-    paths.accepted_records.unlink(missing_ok=True)
+    for file in (paths.accepted_records, paths.accepted_preferences):
+        file.unlink(missing_ok=True)
     sha256 = compute_sha256(paths.records) if paths.records.is_file() else ""
     expectations = expectations.bound_tokens(max_length)
     context = _create_context(prompt, expectations, paths)
-    summary, name = Summary(), f"records-{sha256[:12]}"
+    summary, preferences, name = Summary(), Summary(), f"records-{sha256[:12]}"
     with (
         open_validator(context.rules, expectations, name=name, data_docs=paths.data_docs) as validator,
         Writer(paths.accepted_records) as accepted,
+        Writer(paths.accepted_preferences) as accepted_preferences,
+        Writer(paths.quarantine) as quarantine,
     ):
-        _write_rows(
-            validate_rows(_iter_rows(paths, _("validating rows")), context, validator), summary, accepted, paths
-        )
+        rows = _iter_rows(paths.records, _("validating rows"))
+        _write_rows(validate_rows(rows, context, validator), summary, accepted, quarantine)
         metrics = compute_metrics(summary.tally, expectations.dataset, last_profile)
+        if has_preferences(paths):
+            pairs = _validate_preferences(expectations, validator, paths)
+            _write_rows(pairs, preferences, accepted_preferences, quarantine)
+            metrics += compute_preference_metrics(preferences.tally, expectations.dataset)
         violations = build_dataset_violations(validator.check_dataset(metrics), expectations.dataset)
-        report = _build_report(sha256, summary, violations)
+        report = _build_report(sha256, summary, preferences, violations)
         write_json(paths.validate_report, report)
         if report["dataset_errors"]:
             accepted.discard()
+            accepted_preferences.discard()
     if report["dataset_errors"]:
-        raise DataRejected(_format_rejection(violations, summary, paths))
+        raise DataRejected(_format_rejection(violations, (summary, preferences), paths))
     write_json(paths.data_profile, {"profile": summary.tally.build_profile()})
     _log_summary(violations, summary)
+    if preferences.tally.rows:
+        _log_preferences(preferences)
     return report
 
 
 def _create_context(prompt: PromptParams, expectations: ExpectationsParams, paths: Paths) -> ValidationContext:
     limits = expectations.limits
     counter = load_counter(paths.base, prompt.format) if expectations.actions.too_many_tokens != "off" else None
-    return ValidationContext(
-        expectations, find_repeats(_iter_rows(paths, _("finding repeats")), limits.max_label_characters), counter
-    )
+    repeats = find_repeats(_iter_rows(paths.records, _("finding repeats")), limits.max_label_characters)
+    return ValidationContext(expectations, repeats, counter, "rows")
 
 
-def _write_rows(rows: Iterable[ValidatedRow], summary: Summary, accepted: Writer, paths: Paths) -> None:
-    with Writer(paths.quarantine) as quarantine:
-        for validated_row in rows:
-            summary.add(validated_row)
-            if validated_row.is_accepted:
-                accepted.write(serialize_record(validated_row.to_record()))
-            else:
-                quarantine.write(build_quarantine_line(validated_row))
+def has_preferences(paths: Paths) -> bool:
+    """Return whether stage `ingest` wrote rows of preference sources."""
+    return paths.preference_rows.exists() and paths.preference_rows.stat().st_size > 0
 
 
-def _build_report(sha256: str, summary: Summary, violations: Sequence[DatasetViolation]) -> dict[str, Any]:
+def _validate_preferences(
+    expectations: ExpectationsParams, validator: Validator, paths: Paths
+) -> Iterator[ValidatedRow]:
+    """Yield the validated preference rows. They repeat only each other, and stage `align` counts their tokens."""
+    rows = _iter_rows(paths.preference_rows, _("finding repeats"))
+    repeats = find_repeats(rows, expectations.limits.max_label_characters)
+    context = ValidationContext(expectations, repeats, None, "preferences")
+    yield from validate_rows(_iter_rows(paths.preference_rows, _("validating preferences")), context, validator)
+
+
+def _write_rows(rows: Iterable[ValidatedRow], summary: Summary, accepted: Writer, quarantine: Writer) -> None:
+    for validated_row in rows:
+        summary.add(validated_row)
+        if validated_row.is_accepted:
+            accepted.write(serialize_record(validated_row.to_record()))
+        else:
+            quarantine.write(build_quarantine_line(validated_row))
+
+
+def _build_report(
+    sha256: str, summary: Summary, preferences: Summary, violations: Sequence[DatasetViolation]
+) -> dict[str, Any]:
     report = {"input_sha256": sha256, **summary.build_report(), "dataset": format_dataset_violations(violations)}
     report["dataset_errors"] = [violation.rule.id for violation in violations if violation.severity == "reject"]
+    if preferences.tally.rows:
+        report["preferences"] = preferences.build_report()
     return report
 
 
-def _iter_rows(paths: Paths, description: str) -> Iterator[Row]:
+def _iter_rows(file: Path, description: str) -> Iterator[Row]:
     """Yield the ingested rows; each call reads the file again, because the rows need not fit into memory."""
     index = -1
-    for index, row in enumerate(track_progress(read_rows(paths.records), description, file=paths.records)):
+    for index, row in enumerate(track_progress(read_rows(file), description, file=file)):
         if tuple(row) != FIELDS:
             raise ArtifactError(
                 _(
                     "{file}, line {line} has the fields {fields}, expected {expected}; run: dvc repro --force ingest",
-                    file=paths.records,
+                    file=file,
                     line=index + 1,
                     fields=list(row),
                     expected=list(FIELDS),
@@ -114,7 +148,7 @@ def _iter_rows(paths: Paths, description: str) -> Iterator[Row]:
             )
         yield row
     if index < 0:
-        raise ArtifactError(_("{file} is empty; run: dvc repro --force ingest", file=paths.records))
+        raise ArtifactError(_("{file} is empty; run: dvc repro --force ingest", file=file))
 
 
 def _read_last_profile(paths: Paths) -> Profile | None:
@@ -150,10 +184,23 @@ def _log_summary(violations: Sequence[DatasetViolation], summary: Summary) -> No
         )
 
 
-def _format_rejection(violations: Sequence[DatasetViolation], summary: Summary, paths: Paths) -> str:
+def _log_preferences(preferences: Summary) -> None:
+    counts: dict[str, Any] = preferences.build_counts()
+    logger.info(
+        ngettext(
+            "validated {rows:,} preference row: {accepted:,} accepted, {quarantined:,} quarantined",
+            "validated {rows:,} preference rows: {accepted:,} accepted, {quarantined:,} quarantined",
+            counts["rows"],
+            **counts,
+        )
+    )
+
+
+def _format_rejection(violations: Sequence[DatasetViolation], summaries: tuple[Summary, Summary], paths: Paths) -> str:
     """Return the message that stops the run: violated bounds, most frequent reasons, and files to look at."""
-    counts: dict[str, Any] = summary.build_counts()
-    reasons = format_top_reasons(summary)
+    counts: dict[str, Any] = dict(sum((Counter(summary.build_counts()) for summary in summaries), Counter()))
+    counts = {name: counts.get(name, 0) for name in summaries[0].build_counts()}
+    reasons = [reason for summary in summaries for reason in format_top_reasons(summary)]
     lines = [
         _(
             "the data is not fit to train on; rows: {rows:,}, accepted: {accepted:,}, "

@@ -173,7 +173,7 @@ def _validate_spool(spool: Path, request: CheckRequest, expectations: Expectatio
     from seodang.validation.expectations import open_validator
 
     repeats = find_repeats(_read_spool(spool, _("finding repeats")), expectations.limits.max_label_characters)
-    context = ValidationContext(expectations, repeats, request.counter)
+    context = ValidationContext(expectations, repeats, request.counter, "rows")
     data_docs = request.report / "data_docs" if request.report else None
     with open_validator(context.rules, expectations, name="check", data_docs=data_docs) as validator:
         rows = validate_rows(_read_spool(spool, _("checking rows")), context, validator)

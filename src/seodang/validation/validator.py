@@ -57,6 +57,7 @@ class ValidationContext:
     expectations: ExpectationsParams
     repeats: Repeats
     counter: TokenCounter | None  # None: tokens are not counted
+    title: str  # of the rows in the Data Docs
     rules: tuple[Rule, ...] = field(init=False)  # rules that are not off, in the order of the registry
     ids: frozenset[str] = field(init=False)
 
@@ -114,7 +115,7 @@ def validate_rows(rows: Iterable[Row], context: ValidationContext, validator: Va
         ]
         _count_tokens(states, context)
         violations = validator.check_rows(
-            _build_columns(states, context), len(states), f"rows {first + 1:,}-{first + len(states):,}"
+            _build_columns(states, context), len(states), f"{context.title} {first + 1:,}-{first + len(states):,}"
         )
         yield from (
             _create_validated_row(state, violations.get(index, []), context) for index, state in enumerate(states)

@@ -131,6 +131,8 @@ def test_the_manifest_names_the_address_and_the_hash_of_each_file(tmp_path, buil
         ]
         ingest.run(
             ingest=IngestParams.model_validate({"sources": chosen, "primer": primer, "max_field_characters": 1000}),
+            method="none",
+            sources=[],
             paths=Paths(tmp_path),
         )
     web, own = json.loads((tmp_path / "artifacts" / "ingest" / "manifest.json").read_text("utf-8"))["sources"]

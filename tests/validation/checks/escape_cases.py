@@ -125,6 +125,7 @@ VIOLATIONS = [
     ("record-doubtful", row(marks={"record-doubtful": "rating: 1"})),
     ("answer-corrected", row(marks={"answer-corrected": "corrected_output: 서울"})),
     ("pair-reversed", row(marks={"pair-reversed": "score_chosen: 1 < score_rejected: 2"})),
+    ("preference-missing", row(marks={"preference-missing": "format alpaca"})),
     ("held-out", row(marks={"held-out": "role: train"})),
     (NOT_LEARNED, row(output=make_field_error(NOT_LEARNED, "부산"))),
     (LOSS_UNCLEAR, row(output=make_field_error(LOSS_UNCLEAR, "weight is half"))),
@@ -153,7 +154,14 @@ NEAR_MISSES = [
     ("rounded-number", row(output="아보가드로 상수는 6.02E+13이 아니라 6.02E+23입니다.")),
     *(
         (id, row(marks={}))
-        for id in ("record-rejected", "record-doubtful", "answer-corrected", "pair-reversed", "held-out")
+        for id in (
+            "record-rejected",
+            "record-doubtful",
+            "answer-corrected",
+            "pair-reversed",
+            "preference-missing",
+            "held-out",
+        )
     ),
     (NOT_LEARNED, row()),
     (LOSS_UNCLEAR, row()),

@@ -42,7 +42,7 @@ def locate_files(source: SourceParams, root: Path, cache: Path, others: Sequence
         SourceError: If a file is missing, cannot be fetched or has another sha256; the message says what to do.
 
     """
-    if source.kind == "primer" or source.path is None:
+    if source.kind != "file" or source.path is None:
         return []
     files = (
         _fetch_files(source.path, source.sha256, root, cache)

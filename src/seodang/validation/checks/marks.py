@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from seodang.i18n import Message
-from seodang.ingest.rows import ANSWER_CORRECTED, HELD_OUT, PAIR_REVERSED, RECORD_DOUBTFUL, RECORD_REJECTED
+from seodang.ingest.rows import (
+    ANSWER_CORRECTED,
+    HELD_OUT,
+    PAIR_REVERSED,
+    PREFERENCE_MISSING,
+    RECORD_DOUBTFUL,
+    RECORD_REJECTED,
+)
 from seodang.validation.checks.row_view import Check, Finding, View
 from seodang.validation.checks.rule import Rule
 
@@ -33,6 +40,12 @@ RULES: Final = (
         field="record",
         reason=Message("the rejected answer of a preference pair has a better score than the chosen one"),
         fix=Message("exchange the two answers, correct the scores, or delete the row"),
+    ),
+    Rule(
+        id=PREFERENCE_MISSING,
+        field="record",
+        reason=Message("the record of a preference source has neither a rejected answer nor a mark"),
+        fix=Message("move the record to ingest.sources, or set the format of the source to preference or kto"),
     ),
     Rule(
         id=HELD_OUT,
