@@ -79,7 +79,7 @@ def test_a_dry_run_asks_nothing(run_flow, teacher):
 @pytest.mark.timeout(600)
 def test_a_budget_that_is_used_up_is_a_result_and_a_refused_recipe_fails_without_a_retry(run_flow, teacher):
     code, output = run_flow(
-        "generated/small", budget={"tokens": 255}, limits={"concurrency": 1}, recipe={"max_tokens": 100}
+        "generated/small", budget={"tokens": 240}, limits={"concurrency": 1}, recipe={"max_tokens": 100}
     )
     assert code == 0, output
     assert "BudgetUsedUp" in output

@@ -1,0 +1,61 @@
+import pytest
+from tests.synthesis.scripted_recipe import PARAMS, ScriptedRecipe
+
+from seodang.config.recipe import GenerateParams
+from seodang.synthesis.journal import JournalState
+from seodang.synthesis.plan import plan_run
+
+
+def make_params(**changes):
+    return GenerateParams.model_validate(
+        {**PARAMS, **{name: {**PARAMS[name], **each} for name, each in changes.items()}}
+    )
+
+
+def answer(state, calls, seconds=2.0):
+    """Journal an answer to each call: a third of the tokens that were reserved."""
+    for call in calls:
+        state.apply({"event": "asked", "key": call.key, "prompt_tokens": 90, "completion_tokens": 9})
+        fields = {"text": "ok", "finish_reason": "stop", "model": "m", "received": "2026-11-30T00:00:00+00:00"}
+        usage = {"prompt_tokens": 30, "completion_tokens": 3}
+        state.apply({"event": "reply", "key": call.key, "seconds": seconds, **fields, **usage})
+
+
+def test_without_replies_the_plan_counts_each_reply_with_its_maximum():
+    plan = plan_run(ScriptedRecipe(10, 3), make_params(), JournalState())
+    assert (plan.calls, plan.replayed, plan.most.reply, plan.expected.reply) == (30, 0, 300, 300)
+    assert plan.expected.prompt < plan.most.prompt
+    assert plan.seconds == pytest.approx(300 / 50 / 4)
+    assert plan.fits_budget
+    assert not plan.is_measured
+
+
+def test_rounds_that_the_journal_has_are_done_and_the_rest_is_expected_at_their_ratio_and_speed():
+    state = JournalState()
+    recipe = ScriptedRecipe(10, 3)
+    answer(state, recipe.name_calls())
+    plan = plan_run(ScriptedRecipe(10, 3), make_params(), state)
+    assert (plan.replayed, plan.most.reply) == (10, 200)
+    assert plan.expected.reply == round(200 / 3)
+    assert plan.expected.prompt == round(plan.most.prompt / 3)
+    assert plan.seconds == 2.0 * 20 / 4
+    assert plan.spent == (300, 30)
+
+
+@pytest.mark.parametrize(
+    ("limits", "seconds"),
+    [({"requests_per_minute": 10}, 180.0), ({"tokens_per_minute": 1}, None)],
+    ids=["calls", "tokens"],
+)
+def test_limits_per_minute_make_the_plan_longer(limits, seconds):
+    plan = plan_run(ScriptedRecipe(10, 3), make_params(limits=limits), JournalState())
+    assert plan.seconds == (seconds or 60.0 * plan.expected.total)
+
+
+def test_a_budget_that_may_not_be_enough_is_known_before():
+    assert not plan_run(ScriptedRecipe(10, 3), make_params(budget={"tokens": 400}), JournalState()).fits_budget
+    prices = {"currency": "USD", "prompt": 1.0, "reply": 1.0}
+    raw = {**PARAMS, "prices": prices, "budget": {"tokens": None, "money": 0.001}}
+    plan = plan_run(ScriptedRecipe(10, 3), GenerateParams.model_validate(raw), JournalState())
+    assert not plan.fits_budget
+    assert plan.most_cost > plan.expected_cost > 0
