@@ -148,3 +148,15 @@ def test_a_message_has_one_translation_in_all_catalogues():
 def test_the_compiled_catalogue_is_that_of_the_translations():
     compiled = LOCALE / "ko" / "LC_MESSAGES" / "seodang.mo"
     assert compiled.read_bytes() == catalogue.compile_catalogue("ko"), "run: python tools/catalogue.py compile"
+
+
+def test_training_reads_no_file_that_preference_data_change(stages):
+    changed = {
+        output
+        for name in ("ingest", "validate", "prepare")
+        for output in stages[name]["outs"]
+        if isinstance(output, str) and "preferences" in output
+    }
+    assert len(changed) == 5
+    read = [dep for dep in stages["train"]["deps"] if dep.startswith("artifacts/")]
+    assert not [(dep, output) for dep in read for output in changed if output == dep or output.startswith(f"{dep}/")]

@@ -14,6 +14,7 @@ from seodang.gate.verdict import drop_schema
 from seodang.i18n import Message, _
 from seodang.io.atomic import compute_sha256
 from seodang.io.jsonl import read_json
+from seodang.io.model_parts import list_sources
 from seodang.licences import summarize_licences
 from seodang.licences.verdict import LicenceVerdict, serialize_verdict
 from seodang.models.adapters import compute_tuned_sha256
@@ -48,7 +49,7 @@ def build_lineage(
                     actual=checksum,
                 )
             )
-    sources, base = read_json(paths.ingest_report)["sources"], read_json(paths.base_report)
+    sources, base = list_sources(read_json(paths.ingest_report)), read_json(paths.base_report)
     return {
         "terms": _build_terms(
             [*(source["licence"] for source in sources if source["rows_written"]), base.get("licence", "")]

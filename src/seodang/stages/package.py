@@ -22,7 +22,7 @@ from seodang.i18n import _, ngettext
 from seodang.io.atomic import write_atomically
 from seodang.io.disk_full import check_space, is_same_disk, translate_disk_full
 from seodang.io.jsonl import read_json, read_records, write_json
-from seodang.io.model_parts import read_model_parts
+from seodang.io.model_parts import list_sources, read_model_parts
 from seodang.licences.refusal import require_permission
 from seodang.licences.verdict import Part, list_notices
 from seodang.models.checkpoints import compute_weights_sha256
@@ -127,7 +127,7 @@ def _write_notice(parts: list[Part], folder: Path) -> None:
 def _read_stage_reports(train: TrainParams, paths: Paths) -> dict[str, Any]:
     """Return the reports of earlier stages for the model card; a missing report is an error before the merge."""
     return {
-        "sources": [source for source in read_json(paths.ingest_report)["sources"] if source["rows_written"]],
+        "sources": [source for source in list_sources(read_json(paths.ingest_report)) if source["rows_written"]],
         "train_report": read_json(paths.train_report),
         "evaluate_report": read_json(paths.evaluate_report),
         "train": train.model_dump(),

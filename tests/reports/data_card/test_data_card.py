@@ -12,7 +12,7 @@ import yaml
 from tests.reports.data_card.card_records import CARD, HOSTILE, LEAK, NEAR, PHONE, TRAIN
 
 from seodang.errors import ArtifactError
-from seodang.io.jsonl import read_json, serialize_record, write_json, write_rows
+from seodang.io.jsonl import read_json, read_rows, serialize_record, write_json, write_rows
 from seodang.records import make_record
 from seodang.reports.data_card import write_data_card
 from seodang.reports.data_card.contents import gather_contents
@@ -306,3 +306,56 @@ def test_a_card_without_korean_answers_has_no_such_section(tmp_path, write_card_
     page = render_page(gather_contents(paths, CARD, 1))
     assert 'id="s8"' not in page
     assert "#s8" not in page
+
+
+def write_preferences(paths):
+    """Write two pairs and a bad answer in train, one pair held out, and one row in quarantine."""
+    manifest, validated, prepared = (
+        read_json(file) for file in (paths.ingest_report, paths.validate_report, paths.prepare_report)
+    )
+    entry = {**manifest["sources"][0], "name": "pairs", "licence": "CC-BY-4.0", "rows_read": 5, "rows_written": 5}
+    write_json(paths.ingest_report, {**manifest, "preferences": {"rows": 5, "sources": [entry]}})
+    rules = {
+        "pair-equal": {
+            "severity": "reject",
+            **{f"{kind}_{lang}": kind for kind in ("reason", "fix") for lang in ("ko", "en")},
+        }
+    }
+    checks = {"rows": 5, "accepted": 4, "quarantined": 1, "by_rule": {"pair-equal": 1}, "warnings": {}, "rules": rules}
+    write_json(paths.validate_report, {**validated, "preferences": checks})
+    split = {"train": 3, "test": 1, "left_out": {"leak": 0, "near_duplicate": 0}}
+    tasks = {"train": {HOSTILE: 3}, "test": {HOSTILE: 1}}
+    write_json(paths.prepare_report, {**prepared, "preferences": {**split, "tasks": tasks}})
+    common = {"instruction": "수도는?", "input": "", "source": "pairs", "task": "t", "cluster": "t"}
+    pairs = [make_record(**common, output=output, rejected="부산") for output in ("서울입니다.", "서울", "서울이에요")]
+    bad = make_record(**common, output="몰라", desirable=False)
+    write_rows(paths.preferences_train, [serialize_record(row) for row in (*pairs[:2], bad)])
+    write_rows(paths.preferences_test, [serialize_record(row) for row in pairs[2:]])
+    quarantined = [*read_rows(paths.quarantine), {**next(iter(read_rows(paths.quarantine))), "source": "pairs"}]
+    write_rows(paths.quarantine, quarantined)
+
+
+def test_the_preference_set_is_a_section_of_its_own(tmp_path, write_card_artifacts):
+    paths = write_card_artifacts(tmp_path)
+    before = gather_contents(paths, CARD, 1)
+    write_preferences(paths)
+    contents = gather_contents(paths, CARD, 1)
+    assert (before.preferences, before.all) == (None, contents.all)
+    assert [reason.examples for reason in before.reasons] == [reason.examples for reason in contents.reasons]
+    (row,) = contents.preferences.languages
+    assert (row.train, row.test, row.pairs, row.good, row.bad) == (3, 1, 3, 0, 1)
+    assert (row.chosen, row.rejected, row.chosen_longer, row.rejected_longer) == (5, 2, 2, 0)
+    assert row.interval == pytest.approx((0.342, 1.0), abs=0.001)  # Wilson's interval of 2 of 2; one pair is a tie
+
+
+def test_the_card_shows_the_preference_set_in_both_languages_with_its_licence(tmp_path, write_card_artifacts):
+    paths = write_card_artifacts(tmp_path)
+    write_preferences(paths)
+    write_data_card(paths, CARD, 1)
+    page, markdown = ((paths.data_card / name).read_text("utf-8") for name in ("index.html", "README.md"))
+    assert "선호 데이터" in page
+    assert "Preference data" in page
+    assert "CC-BY-4.0" in page
+    assert HOSTILE not in page + markdown
+    assert "| Korean | 3 | 1 | 3 | 0 | 1 | 5 | 2 | 100.0% (34–100 %) |" in markdown
+    assert "| 한국어 | 3 | 1 | 3 | 0 | 1 | 5 | 2 | 100.0% (34–100 %) |" in markdown

@@ -11,6 +11,7 @@ from seodang.config.prepare import CardParams
 from seodang.i18n import Message, _
 from seodang.ingest.rows import TEXTS
 from seodang.io.jsonl import read_json, read_rows
+from seodang.io.model_parts import list_sources
 from seodang.io.progress import track_progress
 from seodang.licences import LicenceSummary, summarize_licences
 from seodang.licences.permissions import Permissions, build_permissions
@@ -21,6 +22,7 @@ from seodang.reports.data_card.funnel import SourceFlow, Step, build_flows, buil
 from seodang.reports.data_card.korean_answers import KoreanAnswers, SourceAnswers
 from seodang.reports.data_card.layout import Histogram, build_histogram
 from seodang.reports.data_card.overlaps import Heads, Overlaps, collect_overlaps, read_heads, read_optional_rows
+from seodang.reports.data_card.preferences import Preferences, read_preferences, select_record_lines
 from seodang.reports.data_card.quarantine import Reason, add_examples, build_reasons, select_reason_texts
 from seodang.reports.data_card.redaction import Text, format_head
 from seodang.reports.data_card.statistics import Labels, Statistics, compute_statistics
@@ -86,6 +88,7 @@ class Contents:
     permissions: Permissions
     roots: list[RootFigure]
     korean: list[SourceAnswers]  # of train; empty without Korean answers or the analyzer
+    preferences: Preferences | None  # None while align.method is none
     checksums: dict[str, str]  # file name -> sha256
 
 
@@ -106,7 +109,7 @@ def gather_contents(paths: Paths, card: CardParams, seed: int) -> Contents:
     preflight = read_json(paths.preflight_report) if paths.preflight_report.exists() else {}
     flows = build_flows(manifest, validated, prepared, preflight)
     all_sources = sum_flows(flows)
-    sources = [_build_source(entry) for entry in manifest["sources"]]
+    sources = [_build_source(entry) for entry in list_sources(manifest)]
     licences = summarize_licences(source.licence for source in sources)
     overlap_samples = collect_overlaps(
         read_optional_rows(paths.duplicates), read_optional_rows(paths.leaks), examples=card.examples, seed=seed
@@ -122,7 +125,7 @@ def gather_contents(paths: Paths, card: CardParams, seed: int) -> Contents:
         balances=[
             _build_balance(task, language, labels) for (task, language), labels in sorted(statistics.labels.items())
         ],
-        **_build_validation(validated, paths, card, seed),
+        **_build_validation(validated, manifest, paths, card, seed),
         duplicates=prepared["duplicates"],
         leaks=prepared["leaks"],
         overlaps=overlap_samples,
@@ -133,6 +136,7 @@ def gather_contents(paths: Paths, card: CardParams, seed: int) -> Contents:
         permissions=_build_permissions(preflight, manifest),
         roots=_build_root_figures(statistics),
         korean=answers.measure(),
+        preferences=read_preferences(validated, prepared, paths),
         checksums={
             "records.jsonl": manifest["records_sha256"],
             **{f"{name}.jsonl": value for name, value in _order_splits(prepared["sha256"]).items()},
@@ -144,13 +148,15 @@ def _read_train(paths: Paths) -> Iterator[dict[str, Any]]:
     return track_progress(read_rows(paths.get_split_path("train")), _("data card"), file=paths.get_split_path("train"))
 
 
-def _build_validation(validated: dict[str, Any], paths: Paths, card: CardParams, seed: int) -> dict[str, Any]:
+def _build_validation(
+    validated: dict[str, Any], manifest: dict[str, Any], paths: Paths, card: CardParams, seed: int
+) -> dict[str, Any]:
     """Return the fields of Contents that come from the report of `validate` and from the quarantine."""
     rules = validated["rules"]
     return {
         "reasons": add_examples(
             build_reasons(validated["by_rule"], rules),
-            read_optional_rows(paths.quarantine),
+            select_record_lines(read_optional_rows(paths.quarantine), manifest),
             examples=card.examples,
             seed=seed,
         ),
@@ -230,7 +236,7 @@ def _build_permissions(preflight: Mapping[str, Any], manifest: Mapping[str, Any]
     """Return what the licences allow; before stage preflight has run, without the base and the declared use."""
     if "parts" in preflight:
         return build_permissions([Part(**part) for part in preflight["parts"]], preflight["licences"]["use"])
-    return build_permissions([part for part in list_parts("", manifest["sources"]) if part.kind != "base"], None)
+    return build_permissions([part for part in list_parts("", list_sources(manifest)) if part.kind != "base"], None)
 
 
 def _build_root_figures(statistics: Statistics) -> list[RootFigure]:
