@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from scipy.special import ndtri
 
-from seodang.config import GateParams
+from seodang.config import ScoreRulesParams
 from seodang.config.load import read_item_defaults
 from seodang.config.yaml_file import read_yaml
 from seodang.gate.scores import Pairs
@@ -23,12 +23,12 @@ CORRELATION = 0.5
 _CHRF_FILE = Path(__file__).with_name("chrf_differences.json")
 
 
-def build_rules(metrics: Sequence[str], resamples: int, seed: int, against: str = "champion") -> GateParams:
+def build_rules(metrics: Sequence[str], resamples: int, seed: int, against: str = "champion") -> ScoreRulesParams:
     """Return the rules of `seodang gate` without a rules file."""
     defaults = read_yaml(Path(str(files("seodang.gate") / "score_rules.yaml")))
     rule = read_item_defaults("gate", "rules") | {"test": "superiority", "against": against}
     rules = [{**rule, "metric": metric} for metric in metrics]
-    return GateParams.model_validate({**defaults, "seed": seed, "resamples": resamples, "rules": rules})
+    return ScoreRulesParams.model_validate({**defaults, "seed": seed, "resamples": resamples, "rules": rules})
 
 
 def draw_latent_scores(rng: np.random.Generator, items: int) -> tuple[Floats, Floats]:

@@ -84,13 +84,13 @@ def list_power() -> Iterator[Setting]:
 
 
 def list_prompts() -> Iterator[Setting]:
-    """Yield models against several equal prompts of the base."""
-    for prompts in (1, 5, 10, 30):
-        for difference in (0.0, 0.075):
+    """Yield models against several prompts of the base: equal ones, and ones that differ in steps."""
+    for prompts, step in ((1, 0.0), (5, 0.0), (10, 0.0), (30, 0.0), (5, 0.02), (10, 0.02)):
+        for difference in (0.0, 0.1, -0.1):
             yield Setting(
-                f"{prompts} prompts, +{difference:g}, 300 items",
+                f"{prompts} prompts{f' in steps of {step:g}' if step else ''}, {difference:+g}, 300 items",
                 ("accuracy",),
-                partial(draw_prompts, prompts, difference),
+                partial(draw_prompts, prompts, step, difference),
                 against="base",
                 is_equal=not difference,
             )
@@ -118,8 +118,8 @@ def draw_single(metric: str, draw: Callable[..., tuple[Floats, Floats]], *argume
     return {"champion": [("champion", {metric: build_pairs(*draw(rng, *settings))})]}
 
 
-def draw_prompts(prompts: int, difference: float, rng: np.random.Generator) -> Comparisons:
-    """Return a candidate and equal prompts of the base."""
+def draw_prompts(prompts: int, step: float, difference: float, rng: np.random.Generator) -> Comparisons:
+    """Return a candidate and prompts of the base, each worse by a step than the one before; the first has ACCURACY."""
     shared = rng.normal(size=300)
 
     def draw(accuracy: float) -> Floats:
@@ -129,7 +129,8 @@ def draw_prompts(prompts: int, difference: float, rng: np.random.Generator) -> C
 
     candidate = draw(ACCURACY + difference)
     variants = [
-        (f"few_shot/{number}", {"accuracy": build_pairs(candidate, draw(ACCURACY))}) for number in range(prompts)
+        (f"few_shot/{number}", {"accuracy": build_pairs(candidate, draw(ACCURACY - step * number))})
+        for number in range(prompts)
     ]
     return {"base": variants}
 

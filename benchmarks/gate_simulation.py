@@ -12,7 +12,7 @@ chrF differences of a default run. The gate must promote them in at most 3 % of 
 2.5 %, the upper half of a two-sided test.
 power: how many items a true difference needs. The last two columns are the same trials by a textbook test alone:
 McNemar's exact test of right or wrong, and Student's paired t-test.
-prompts: several equal prompts of the base, of which each test selects one.
+prompts: several prompts of the base, each of which the model must be better than.
 items: the number of items that would meet 1, 3 or 8 rules together, by the gate, drawn again; 80 % must be promoted.
 """
 

@@ -5,7 +5,7 @@ the difference lies above its margin and the p-value is at most 1 - confidence. 
 with the margin below zero. A rule is not met when the complete interval lies on the wrong side and the corrected
 p-value is at most 1 - confidence. The correction is Holm's, for the number of tests. Both decisions need enough items;
 otherwise a rule is undecided. One rule that is not met rejects the candidate; an undecided rule makes the verdict
-inconclusive.
+inconclusive. A rule against the base is met if it is met against each of its prompts.
 
 A ledger of earlier judgements on the same items raises the confidence that a rule needs to be met.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from seodang.config import GateParams, RuleParams, ThresholdParams
 from seodang.errors import EvaluationError
@@ -23,6 +24,7 @@ from seodang.gate.comparisons import (
     Comparison,
     check_names,
     list_missing_groups,
+    select_forward,
 )
 from seodang.gate.coverage import BASELINE, TrainedTask, build_coverage_reasons, list_unjudged_tasks
 from seodang.gate.exam import apply_exams, find_fallen_means
@@ -32,12 +34,12 @@ from seodang.gate.ledger import Reuse, count_fresh_items, find_reuse
 from seodang.gate.messages import Reason
 from seodang.gate.outcomes import decide_tests
 from seodang.gate.plans import PlannedTest, plan_tests
-from seodang.gate.rule_test import run_test
 from seodang.gate.rules import RuleResult
 from seodang.gate.serial_correlation import build_serial_reasons
 from seodang.gate.thresholds import check_threshold
 from seodang.gate.unjudged import JudgedItems, find_unjudged_changes, list_unjudged_names
 from seodang.gate.unjudged_notes import build_change_notes, build_name_notes, build_permission_notes
+from seodang.gate.variant_tests import run_variants
 from seodang.gate.verdict import Verdict
 from seodang.i18n import _
 
@@ -71,8 +73,8 @@ def decide(
 
     Args:
         comparisons: References of "base", "champion" and "baseline". The names of the base's variants begin with
-            their kind ("few_shot/plain/3"). Each test uses one variant of each kind, selected on other items than those
-            that it is compared on. Rules against a kind without references, such as the champion before the first
+            their kind ("few_shot/plain/3"). A test compares with each variant of a kind, and its result is that of the
+            variant that decides it. Rules against a kind without references, such as the champion before the first
             promotion, do not apply; a reason says so.
         gate: Rules and thresholds.
         ledger: Judgements on these or other items, oldest first; None if none are kept.
@@ -154,9 +156,9 @@ def _decide_plans(
         if isinstance(plan.bound, ThresholdParams):
             threshold_reasons.append(check_threshold(plan.bound, plan.pairs, gate, reuse))
         else:
-            tests.append(
-                run_test(plan.rule, plan.bound, plan.against, plan.group, plan.pairs, gate, name=plan.name, reuse=reuse)
-            )
+            selected = select_forward([pairs for _against, pairs in plan.variants], sign=plan.bound.sign)
+            run = partial(run_variants, plan.rule, plan.bound, plan.variants, selected)
+            tests.append(run(plan.group, gate, name=plan.name, reuse=reuse))
     results = decide_tests(tests, gate)
     missing = [kind for kind in dict.fromkeys(rule.against for rule in gate.rules) if not comparisons.get(kind)]
     fresh_items = count_fresh_items(

@@ -16,31 +16,63 @@ from seodang.gate.rule_test import RuleTest
 from seodang.gate.rules import RuleResult
 from seodang.gate.shape import compute_shape_minimum, compute_unseen_share
 from seodang.gate.statistics import MINIMUM_GROUPS, adjust_holm
+from seodang.gate.variant_tests import VariantTests
 
 _MOST_ITEMS = 1_000_000  # nobody collects more test items
 
 
-def decide_tests(tests: Sequence[RuleTest], gate: GateParams) -> list[RuleResult]:
-    """Return the results with their outcomes.
+def decide_tests(tests: Sequence[VariantTests], gate: GateParams) -> list[RuleResult]:
+    """Return the result of each test with its outcome: that of the variant of its reference that decides it.
 
-    All tests must be met for a promotion. Such a combination keeps the level of the single test without a correction
-    (Berger 1982, Technometrics 24:295-300). One violated test rejects, so violations are tested with Holm's correction.
+    All tests must be met for a promotion, against each variant. Such a combination keeps the level of the single test
+    without a correction and under any dependence (Berger 1982, Technometrics 24:295-300). One violated test rejects, so
+    violations are tested with Holm's correction.
     """
-    corrected = adjust_holm([test.result.p for test in tests])
-    decided = [
-        replace(test, result=decide_result(replace(test.result, p_holm=p), test, gate))
-        for test, p in zip(tests, corrected, strict=True)
-    ]
-    return _add_required_items(decided, gate)
+    corrected = adjust_holm([test.selected.result.p for test in tests])
+    decided = [decide_variants(test, p, gate) for test, p in zip(tests, corrected, strict=True)]
+    results = iter(_add_required_items([test for variants in decided for test in variants], len(tests), gate))
+    return [_select_deciding([(test, next(results)) for test in variants]) for variants in decided]
 
 
-def decide_result(result: RuleResult, test: RuleTest, gate: GateParams) -> RuleResult:
+def _select_deciding(variants: Sequence[tuple[RuleTest, RuleResult]]) -> RuleResult:
+    """Return the result that is the outcome of all: a violated one, else an undecided one, else one that is met.
+
+    Of several such variants it is the one with the least evidence for the candidate: the lowest t statistic.
+    """
+    order = (False, None, True)
+    _test, deciding = min(variants, key=lambda each: (order.index(each[1].passed), each[0].t))
+    return deciding
+
+
+def decide_variants(tests: VariantTests, p_holm: float, gate: GateParams) -> list[RuleTest]:
+    """Return the tests against each variant with their outcomes.
+
+    A variant is violated only if the variants that were selected on earlier items are violated too: the worst of many
+    variants is below the bound by chance.
+
+    Args:
+        tests: One test.
+        p_holm: Corrected p-value of the test against the selected variants.
+        gate: Parameters.
+    """
+    selected = replace(tests.selected, result=replace(tests.selected.result, p_holm=p_holm))
+    outcome = decide_result(selected.result, selected, gate)
+    decided = []
+    for test in tests.variants:
+        result = replace(test.result, p_holm=max(p_holm, test.result.p))
+        result = decide_result(result, test, gate, may_be_violated=_is_violated(selected, gate))
+        if result.passed is False and outcome.passed is not False:
+            result = replace(result, passed=None, obstacle=outcome.obstacle)
+        decided.append(replace(test, result=result))
+    return decided
+
+
+def decide_result(result: RuleResult, test: RuleTest, gate: GateParams, *, may_be_violated: bool = True) -> RuleResult:
     """Return the result of a test with its outcome; `p_holm` is the corrected p-value already."""
     if result.low is None or result.high is None:
         return replace(result, obstacle="items")
-    significance = 1 - gate.confidence
     is_met = result.low > result.bound and result.p <= 2 * test.reuse.tail
-    is_violated = result.kind.is_violated(test.plain.high, result.bound) and result.p_holm <= significance
+    is_violated = may_be_violated and _is_violated(replace(test, result=result), gate)
     if test.reuse.is_used_up and not is_violated:
         return replace(result, obstacle="used_up")
     if not (is_met or is_violated):
@@ -58,6 +90,11 @@ def decide_result(result: RuleResult, test: RuleTest, gate: GateParams) -> RuleR
     return replace(result, passed=bool(is_met))
 
 
+def _is_violated(test: RuleTest, gate: GateParams) -> bool:
+    result = test.result
+    return result.kind.is_violated(test.plain.high, result.bound) and result.p_holm <= 1 - gate.confidence
+
+
 def _has_enough_for_shape(test: RuleTest, *, side: int) -> bool:
     """Return whether the interval can be trusted, or the outcome holds for any unseen items."""
     result = test.result
@@ -72,12 +109,17 @@ def _has_enough_for_shape(test: RuleTest, *, side: int) -> bool:
     return side * end * (1 - unseen) > unseen * test.value_range
 
 
-def _add_required_items(tests: Sequence[RuleTest], gate: GateParams) -> list[RuleResult]:
+def _add_required_items(tests: Sequence[RuleTest], rejections: int, gate: GateParams) -> list[RuleResult]:
     """Return the results; undecided ones with the number of items that would decide them.
 
     Rules whose difference is on the right side of their bound must all be met. So their number of items is that of the
     joint test, at the level of the next judgement. A rule on the wrong side has the number that rejects. Where items
     are used up, it is that of fresh items.
+
+    Args:
+        tests: Against each variant of each reference.
+        rejections: Number of tests that share the level of a rejection.
+        gate: Parameters.
     """
     favourable = [test for test in tests if test.distance > 0]
     joint = estimate_joint_scale([test.build_effect(2 * test.reuse.next_tail) for test in favourable], gate.power)
@@ -90,7 +132,7 @@ def _add_required_items(tests: Sequence[RuleTest], gate: GateParams) -> list[Rul
         elif result.passed is None:
             scale = _select_scale(joint, fresh)
             if test.distance <= 0:
-                rejection = test.build_effect((1 - gate.confidence) / len(tests))
+                rejection = test.build_effect((1 - gate.confidence) / rejections)
                 scale = estimate_rejection_scale(rejection, gate.power)
             result = replace(result, required_items=_estimate_items(test, scale, gate))
         results.append(result)

@@ -26,6 +26,8 @@ from seodang.gate.statistics import (
 )
 from seodang.metric_registry import get_range
 
+_TOLERANCE = 1e-12  # standard error of equal differences
+
 
 @dataclass(frozen=True, slots=True)
 class RuleTest:
@@ -50,6 +52,11 @@ class RuleTest:
     def distance(self) -> float:
         """Return the mean difference less the bound."""
         return self.result.difference - self.result.bound
+
+    @property
+    def t(self) -> float:
+        """Return Student's t of the distance; 0.0 with a single group, whose error is not known."""
+        return self.distance / max(self.grouped.standard_error, _TOLERANCE)
 
     def build_effect(self, significance: float) -> Effect:
         """Return what the power of the test depends on."""

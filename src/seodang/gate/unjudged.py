@@ -8,27 +8,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seodang.config import GateParams, RuleParams
-from seodang.gate.comparisons import Comparison, select_references
+from seodang.gate.comparisons import Comparison, select_forward
 from seodang.gate.judgement import ItemKey
 from seodang.gate.ledger import Reuse
 from seodang.gate.levels import compute_tail
-from seodang.gate.outcomes import decide_result
-from seodang.gate.rule_test import RuleTest, run_test
+from seodang.gate.outcomes import decide_variants
 from seodang.gate.rules import RuleResult
 from seodang.gate.scores import Pairs
 from seodang.gate.statistics import MINIMUM_GROUPS, Floats, adjust_holm
+from seodang.gate.variant_tests import VariantTests, run_variants
 from seodang.metric_registry import TWO_SIDED_METRICS, get_direction
 
 _KINDS: Final = ("champion", "base")
 """References of these changes. The baseline is no model that somebody uses."""
 _CLEAR_ERRORS: Final = 1.5  # standard errors; a violated rule needs 1.96 at the least
+_TOLERANCE: Final = 1e-12  # standard error of equal differences
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +80,11 @@ def find_unjudged_changes(
     languages and metrics that are looked at. Tasks come before languages. Items with a note get no second one.
 
     Args:
-        comparisons: References of "champion" and "base"; the first champion and the base's best prompts are compared.
+        comparisons: References of "champion" and "base"; the first champion and all prompts of the base are compared.
         judged: What the tests and thresholds look at.
         gate: Seed, confidence, resamples, and rules, which know the direction of custom metrics.
     """
-    candidates: list[tuple[_Slice, RuleTest, Literal["none", "total"]]] = []
+    candidates: list[tuple[_Slice, VariantTests, Literal["none", "total"]]] = []
     count = 0
     for kind in _KINDS:
         references = comparisons.get(kind, [])[: 1 if kind == "champion" else None]
@@ -91,17 +92,17 @@ def find_unjudged_changes(
             slices = _list_unjudged(metric, kind, references[0][1][metric], judged)
             count += len(slices)
             for each, coverage in slices:
-                test = _run_worst_test(metric, kind, each, references, gate)
-                candidates += [(each, test, coverage)] if test else []
+                tests = _run_tests(metric, kind, each, references, gate)
+                candidates += [(each, tests, coverage)] if tests else []
     corrected = adjust_holm(
-        [*(test.result.p for _slice, test, _coverage in candidates)] + [1.0] * (count - len(candidates))
+        [*(tests.selected.result.p for _slice, tests, _coverage in candidates)] + [1.0] * (count - len(candidates))
     )
     changes: list[UnjudgedChange] = []
     reported: list[tuple[str, str, frozenset[ItemKey]]] = []
     decisive = gate.model_copy(update={"minimum_items": MINIMUM_GROUPS})
-    for (each, test, coverage), p in zip(candidates, corrected, strict=False):
-        metric, kind = test.result.metric, test.name
-        result = decide_result(replace(test.result, p_holm=p), test, decisive)
+    for (each, tests, coverage), p in zip(candidates, corrected, strict=False):
+        [result] = (test.result for test in decide_variants(tests, p, decisive))
+        metric, kind = result.metric, tests.name
         if result.passed is None or any(one[:2] == (metric, kind) and each.keys & one[2] for one in reported):
             continue
         reported.append((metric, kind, each.keys))
@@ -159,12 +160,12 @@ def _list_slices(pairs: Pairs) -> list[_Slice]:
     return list(slices.values())
 
 
-def _run_worst_test(
+def _run_tests(
     metric: str, kind: str, each: _Slice, references: Sequence[Comparison], gate: GateParams
-) -> RuleTest | None:
-    """Return the test against the reference that the candidate is furthest below; None if it is below none."""
+) -> VariantTests | None:
+    """Return the test against the variant that the candidate is furthest below; None if it could show no change."""
     sign = _get_sign(metric, gate)
-    available = [(name, pairs[metric]) for name, pairs in references if metric in pairs]
+    available = [(name, by_metric[metric]) for name, by_metric in references if metric in by_metric]
     if not any(_may_be_clear((pairs.candidate - pairs.reference)[each.indices], sign) for _name, pairs in available):
         return None
     rule = RuleParams(
@@ -177,23 +178,25 @@ def _run_worst_test(
         group_by="all",
         groups=[],
     )
+    variants = [(name, pairs.take(each.indices.tolist())) for name, pairs in available]
+    selected = select_forward([pairs for _name, pairs in variants], sign=rule.sign)
+    if not _may_be_clear(selected.candidate - selected.reference, sign):
+        return None
+    worst = min(variants, key=lambda variant: _compute_t(variant[1].candidate - variant[1].reference, rule.sign))
     tail = compute_tail(1, gate)
     fresh = Reuse(number=1, tail=tail, next_tail=tail, is_used_up=False)
-    tests = [
-        run_test(-1, rule, name, each.language, pairs, gate, name=kind, reuse=fresh)
-        for name, pairs in select_references(
-            [(name, pairs.take(each.indices.tolist())) for name, pairs in available], sign=rule.sign
-        )
-    ]
-    worst = min(tests, key=lambda test: test.result.difference)
-    return worst if sign is None or worst.result.difference < 0 else None
+    return run_variants(-1, rule, [worst], selected, each.language, gate, name=kind, reuse=fresh)
+
+
+def _compute_t(differences: Floats, sign: float) -> float:
+    """Return the mean difference in standard errors; more is better."""
+    return sign * float(differences.mean()) / max(float(differences.std()) / math.sqrt(len(differences)), _TOLERANCE)
 
 
 def _may_be_clear(differences: Floats, sign: float | None) -> bool:
     """Return whether a test could find the change; a quick look at its mean saves thousands of bootstraps."""
-    mean = float(differences.mean()) * (sign or 1.0)
-    error = float(differences.std()) / math.sqrt(len(differences))
-    return (mean < 0 or sign is None) and abs(mean) > _CLEAR_ERRORS * error
+    t = _compute_t(differences, sign or 1.0)
+    return t < -_CLEAR_ERRORS or (sign is None and t > _CLEAR_ERRORS)
 
 
 def _get_sign(metric: str, gate: GateParams) -> float | None:

@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 
 def run(*, gate: GateParams, paths: Paths) -> Report:
-    """Compare the tuned model with the base's best prompts and the champion, and write the verdict."""
+    """Compare the tuned model with the base's prompts and the champion, and write the verdict."""
     evaluation, preflight = read_json(paths.evaluate_report), read_json(paths.preflight_report)
     comparisons, same = _build_comparisons(evaluation, list(read_rows(paths.scores)), list(read_rows(paths.baselines)))
     tasks = [TrainedTask(**task) for task in preflight["tasks"]]
