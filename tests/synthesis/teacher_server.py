@@ -101,7 +101,11 @@ def build_handler(server: TeacherServer) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            content = self.rfile.read(size := int(self.headers["Content-Length"]))
+            if len(content) < size:  # the client was killed
+                self.close_connection = True
+                return
+            body = json.loads(content)
             headers = {name.lower(): value for name, value in self.headers.items()}
             answer, content = server.respond(headers.get("idempotency-key", ""), headers, body)
             if answer.is_dropped:

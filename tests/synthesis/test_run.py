@@ -1,6 +1,8 @@
 """Runs against a real teacher that gives good, broken, slow and refused answers."""
 
+import errno
 import json
+import random
 import time
 
 import pytest
@@ -9,7 +11,7 @@ from tests.synthesis.teacher_server import Answer
 
 from seodang.errors import ArtifactError, TeacherError, TeacherUnreachable, WorkspaceError
 from seodang.synthesis.calls import Failure, Refusal, Reply
-from seodang.synthesis.journal import JOURNAL_NAME, hold_journal
+from seodang.synthesis.journal import JOURNAL_NAME, Journal, hold_journal
 from seodang.synthesis.run import run_recipe
 
 
@@ -301,3 +303,51 @@ def test_progress_counts_up_to_the_total(run):
     run(5, seen=seen)
     assert [progress.done for progress in seen] == [1, 2, 3, 4, 5]
     assert {progress.total for progress in seen} == {5}
+
+
+@pytest.mark.parametrize("is_idempotent", [True, False])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_whatever_goes_wrong_the_teacher_bills_no_more_than_counts_and_no_more_than_the_budget(
+    teacher, run, is_idempotent, seed
+):
+    teacher.is_idempotent = is_idempotent
+    numbers, troubles = (
+        random.Random(seed),
+        [
+            Answer(is_dropped=True),
+            Answer(raw=b"{"),
+            Answer(status=500),
+            Answer(status=400),
+            Answer(delay=0.4),
+            Answer(has_usage=False),
+            Answer(text=None, refusal="no"),
+            Answer(status=429, headers={"Retry-After": "0"}),
+        ],
+    )
+    teacher.script = lambda body, attempt: numbers.choice(troubles) if numbers.random() < 0.4 else Answer()
+    limits = {"concurrency": 8, "timeout_seconds": 0.25, "failures_in_a_row": 100}
+    recipe, state = run(40, budget={"tokens": 2000}, limits=limits)
+    time.sleep(0.5)  # the teacher completes what was given up
+    assert teacher.billed_tokens <= state.spent.total <= 2000
+    assert len(recipe.taken) == 40
+    recipe, state = run(40, budget={"tokens": 100_000}, limits=limits)
+    time.sleep(0.5)
+    assert teacher.billed_tokens <= state.spent.total
+    assert state.end is None
+    assert not any(isinstance(each, Failure) and each.reason == "not_asked" for each in recipe.taken)
+
+
+def test_a_full_disk_ends_the_run_with_the_error_of_the_system(teacher, run, monkeypatch):
+    def fail(self, rows):
+        if any(row.get("event") == "reply" for row in rows):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(self, rows)
+
+    write = Journal._write
+    with monkeypatch.context() as full:
+        full.setattr(Journal, "_write", fail)
+        with pytest.raises(OSError, match="No space left"):
+            run(5)
+    recipe, state = run(5)
+    assert all(isinstance(reply, Reply) for reply in recipe.taken)
+    assert state.spent.total >= teacher.billed_tokens
