@@ -70,7 +70,7 @@ class RunParameters(BaseModel):
     overrides: list[str] = Field(
         default_factory=list,
         title=_("Parameter overrides"),
-        description=_("One per line, as for dvc exp run -S: train.learning_rate=1e-4"),
+        description=_("As for dvc exp run -S, one in each item: train.learning_rate=1e-4"),
     )
     data: str = Field(
         default="",
@@ -96,7 +96,7 @@ class RunParameters(BaseModel):
     notify: list[str] = Field(
         default_factory=list,
         title=_("Notifications"),
-        description=_("Prefect blocks that get the result, one per line: slack-webhook/team"),
+        description=_("Prefect blocks that get the result, one in each item: slack-webhook/team"),
     )
 
     @model_validator(mode="after")

@@ -18,7 +18,7 @@ class _ServiceParameters(BaseModel):
     notify: list[str] = Field(
         default_factory=list,
         title=_("Notifications"),
-        description=_("Prefect blocks that get the result, one per line: slack-webhook/team"),
+        description=_("Prefect blocks that get the result, one in each item: slack-webhook/team"),
     )
 
 
