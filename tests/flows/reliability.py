@@ -150,13 +150,19 @@ class Scene:
         return Path(self.env["NOTES"])
 
     def api(self, path: str, body: object = None, method: str | None = None) -> object:
-        """Return the answer of the server, as call_api does; ask again while a busy server's database is locked."""
+        """Return the answer of the server, as call_api does; ask again while a busy server's database is locked.
+
+        A question that changes nothing is asked again as well when no answer came in time.
+        """
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 return call_api(self.url, path, body, method)
             except urllib.error.HTTPError as error:
                 if error.code != 503 or time.monotonic() > deadline:
+                    raise
+            except TimeoutError:
+                if body is not None or method is not None or time.monotonic() > deadline:
                     raise
             time.sleep(0.5)
 

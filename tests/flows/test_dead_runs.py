@@ -142,6 +142,7 @@ def test_runs_that_wait_for_the_limit_start_in_turn_and_a_cancelled_one_holds_no
 
 def test_runs_whose_worker_died_before_they_started_give_their_slots_back(scene, cut_run):
     scene.wait_until_final(cut_run)
+    before = scene.set_threshold(_NEVER_STARTED, 10)
     killed = scene.start_run("split", from_stage="inputs", to_stage="inputs")
     wait_for(lambda: scene.get_state(killed)["type"] != "SCHEDULED")
     scene.worker.kill()
@@ -149,7 +150,6 @@ def test_runs_whose_worker_died_before_they_started_give_their_slots_back(scene,
     assert scene.count_slots("split") == 0
     found = scene.api("/deployments/name/instruction-tuning/split")
     scene.set_limit(found["id"], _DEAD_RUNS)
-    before = scene.set_threshold(_NEVER_STARTED, 10)
     runs = [scene.start_run("split") for _ in range(_DEAD_RUNS)]
     for run in runs:  # as a worker does that dies afterwards
         assert scene.set_state(run, "PENDING")["status"] == "ACCEPT"
