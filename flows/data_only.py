@@ -6,12 +6,14 @@ from typing import Any
 
 from prefect.client.schemas.objects import State
 
+from flows.parameter_help import describe_parameters
 from flows.pipeline import list_stages_to, pipeline_flow, run_pipeline
 from seodang.orchestration.parameters import RunParameters
 
 _DEFAULTS = RunParameters()
 
 
+@describe_parameters()
 @pipeline_flow
 def data_only(run: RunParameters = _DEFAULTS, project: str | None = None) -> str | State[Any]:
     """Run the stages up to `prepare`.

@@ -19,12 +19,18 @@ from flows.automations import TAG
 from flows.dead_runs import report_dead_runs
 from flows.escaping import escape_log_line
 from flows.liveness import ALIVE_LABEL
+from flows.parameter_help import describe_parameters
 from flows.pipeline import find_project
 from seodang.i18n import _
 
 _LOOK_SECONDS: Final = 2.0
 
 
+@describe_parameters(
+    answer_seconds=_(
+        "A run that shows no sign of life for so many seconds is dead. Living ones show one every 10 seconds."
+    )
+)
 @flow(name="end-dead-runs", persist_result=False)
 def end_dead_runs(project: str | None = None, answer_seconds: float = 60.0) -> list[str]:
     """Crash dead runs, which gives their slots back.

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from prefect.client.schemas.objects import State
 
+from flows.parameter_help import describe_parameters
 from flows.pipeline import pipeline_flow, run_pipeline
 from seodang.orchestration.parameters import RunParameters
 
@@ -13,6 +14,7 @@ _DEFAULTS = RunParameters()
 _STAGES: Final = ("evaluate", "gate", "report")
 
 
+@describe_parameters()
 @pipeline_flow
 def evaluate_only(run: RunParameters = _DEFAULTS, project: str | None = None) -> str | State[Any]:
     """Run the stages `evaluate`, `gate` and `report` on the adapter of a commit or experiment.

@@ -10,12 +10,14 @@ from typing import Any
 
 from prefect.client.schemas.objects import State
 
+from flows.parameter_help import describe_parameters
 from flows.pipeline import pipeline_flow, run_pipeline
 from seodang.orchestration.parameters import PipelineParameters
 
 _DEFAULTS = PipelineParameters()
 
 
+@describe_parameters()
 @pipeline_flow
 def instruction_tuning(run: PipelineParameters = _DEFAULTS, project: str | None = None) -> str | State[Any]:
     """Run the stages; package the tuned model if the verdict of the gate is `promote`.

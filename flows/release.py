@@ -19,6 +19,7 @@ from prefect.states import Completed, Running
 from pydantic import Field
 
 from flows.escaping import escape_log_line, escape_markdown
+from flows.parameter_help import describe_parameters
 from flows.pipeline import find_project, pipeline_flow
 from flows.service_commands import print_plan, run_seodang
 from seodang.i18n import _
@@ -43,6 +44,7 @@ class Approval(RunInput):
     reason: str = Field(default="", title=_("Reason"), description=_("For the log of the run."))
 
 
+@describe_parameters(run=_("How to release."))
 @pipeline_flow
 def release(run: ReleaseParameters = _DEFAULTS, project: str | None = None) -> str | State[Any]:
     """Promote, build, start or restart the service, test it, and compare its version with the registry.

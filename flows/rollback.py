@@ -7,13 +7,16 @@ from typing import Any
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from flows.parameter_help import describe_parameters
 from flows.pipeline import find_project, pipeline_flow
 from flows.service_commands import print_plan, run_seodang
+from seodang.i18n import _
 from seodang.orchestration.release_parameters import RollbackParameters
 
 _DEFAULTS = RollbackParameters()
 
 
+@describe_parameters(run=_("Where to go back to, and why."))
 @pipeline_flow
 def rollback(run: RollbackParameters = _DEFAULTS, project: str | None = None) -> str | State[Any]:
     """Go back in the registry and in the running service, and ask the service for its version.

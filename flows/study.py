@@ -8,6 +8,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
 
 from flows.commands import CommandFailed, run_logged
+from flows.parameter_help import describe_parameters
 from flows.pipeline import list_stages_to, pipeline_flow, run_pipeline
 from seodang.i18n import get_language
 from seodang.orchestration.parameters import StudyParameters
@@ -17,6 +18,7 @@ from seodang.orchestration.worktrees import Worktree
 _DEFAULTS = StudyParameters()
 
 
+@describe_parameters()
 @pipeline_flow
 def study(run: StudyParameters = _DEFAULTS, project: str | None = None) -> str | State[Any]:
     """Run the stages up to `prepare`, then a study; its report becomes part of the experiment.

@@ -10,6 +10,7 @@ from prefect.events import Event, Resource
 
 from flows.escaping import escape_log_line
 from flows.liveness import watch_life
+from flows.parameter_help import describe_parameters
 from flows.pipeline import find_project
 from seodang.i18n import _
 from seodang.orchestration.source_watch import watch
@@ -18,6 +19,11 @@ EVENT: Final = "seodang.sources.changed"  # prefect.yaml has a deployment that r
 _MAX_NAMES: Final = 100  # in an event
 
 
+@describe_parameters(
+    quiet_seconds=_(
+        "The sources must not change for so many seconds before the event, so that many changes are one run."
+    )
+)
 @flow(name="watch-sources", persist_result=False)
 def watch_sources(project: str | None = None, quiet_seconds: float = 60.0) -> list[str]:
     """Look at the sources of params.yaml once. Run this on a schedule, such as every 30 seconds.

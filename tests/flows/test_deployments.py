@@ -3,8 +3,10 @@
 import asyncio
 import inspect
 import json
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import prefect.server.api
@@ -88,6 +90,21 @@ def test_each_flow_of_the_pipeline_is_named_by_profile_and_commit_and_has_a_form
     flow = load_flow(name)
     assert flow.flow_run_name is name_flow_run
     assert "profile" in flow.parameters.definitions[type(flow.fn.__defaults__[0]).__name__]["properties"]
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_the_forms_describe_each_parameter_in_the_language_of_the_deployment(language):
+    script = (
+        "import json; from flows import FLOWS, load_flow; from prefect.utilities.callables import parameter_schema;"
+        "print(json.dumps([parameter_schema(load_flow(name)).model_dump() for name in FLOWS]))"
+    )
+    env = {**os.environ, "SEODANG_LANG": language, "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "src", ROOT)))}
+    done = subprocess.run([sys.executable, "-c", script], env=env, cwd=ROOT, capture_output=True, check=True)
+    schemas = json.loads(done.stdout)
+    shown = [schema["properties"] for schema in schemas]
+    shown += [model["properties"] for schema in schemas for model in schema["definitions"].values()]
+    texts = [field["description"] for fields in shown for field in fields.values()]
+    assert {bool(re.search("[가-힣]", text)) for text in texts} == {language == "ko"}
 
 
 def test_the_pool_and_the_queue_of_the_gpu_run_one_at_a_time():
