@@ -25,7 +25,7 @@ from flows.service_commands import print_plan, run_seodang
 from seodang.i18n import _
 from seodang.orchestration.release_parameters import ReleaseParameters
 from seodang.paths import Paths
-from seodang.release.release import read_packaged_tag
+from seodang.release.request import read_packaged_tag
 
 _DEFAULTS = ReleaseParameters()
 _POLL_SECONDS: Final = 5  # between looks for an answer

@@ -17,7 +17,8 @@ from seodang.paths import Paths
 from seodang.registry import promotion
 from seodang.release import release as release_module
 from seodang.release.operation import Project
-from seodang.release.release import ReleaseRequest, WatchOutcome, release
+from seodang.release.release import WatchOutcome, release
+from seodang.release.request import ReleaseRequest
 from seodang.release.router import Router
 
 

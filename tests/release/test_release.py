@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ from seodang.registry.champion import read_champion
 from seodang.registry.history import read_history
 from seodang.release import release as release_module
 from seodang.release.journal import create_journal, list_records, read_journal, write_journal
-from seodang.release.release import read_packaged_tag
+from seodang.release.request import read_packaged_tag
 from seodang.release.router import Router
 from seodang.release.services import list_services, stop_service
 from seodang.release.traffic import start_router, stop_all
@@ -228,6 +229,24 @@ def test_a_model_that_was_not_approved_is_refused(paths, capsys):
 def test_a_dry_run_changes_nothing(paths, capsys, read_state, find_free_port):
     before = read_state(paths)
     assert main(["release", "--dry-run", "--port", str(find_free_port())]) == 0
-    assert "verdict: promote" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "verdict: promote" in out
+    assert "promote: as v0.2.0" in out
     assert read_state(paths) == before
     assert not paths.release.exists()
+
+
+def test_a_dry_run_ends_with_the_error_of_the_release_so_that_nobody_approves_it(paths, capsys, find_free_port):
+    command = ["release", "--dry-run", "--port", str(find_free_port())]
+    paths.params.write_text(paths.params.read_text("utf-8") + "# not committed\n", "utf-8")
+    assert main(command) == 2
+    assert "uncommitted changes, and a version is a commit: params.yaml" in capsys.readouterr().err
+
+
+def test_a_dry_run_names_the_program_on_the_port(paths, capsys):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert main(["release", "--dry-run", "--port", str(port)]) == 2
+        assert str(port) in capsys.readouterr().err

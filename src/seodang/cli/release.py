@@ -82,8 +82,8 @@ def release(
     from seodang.cli.canary import watch_services
     from seodang.release.fall import require_api_url
     from seodang.release.plan import plan_release
-    from seodang.release.release import ReleaseRequest
     from seodang.release.release import release as put_into_service
+    from seodang.release.request import ReleaseRequest
 
     if event:
         require_api_url()
@@ -92,7 +92,7 @@ def release(
         return _stop(project)
     request = ReleaseRequest(port=port, canary=canary, old=old, new=new, message=message, version=version, model=model)
     if dry_run:
-        print_lines(plan_release(project.paths, request, project.key))
+        print_lines(plan_release(project, request))
         return 0
     journal = put_into_service(project, request, partial(watch_services, event=event))
     print_lines(_describe_end(journal))

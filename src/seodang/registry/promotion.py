@@ -15,27 +15,30 @@ from seodang.errors import RegistryError
 from seodang.i18n import _
 from seodang.io.jsonl import read_json
 from seodang.paths import Paths
-from seodang.registry.candidate import check_reproducible, load_candidate
-from seodang.registry.champion import Champion, format_version, read_champion_file, select_best, write_champion
-from seodang.registry.git import check_on_branch, commit, get_head, get_identity, list_uncommitted
+from seodang.registry.candidate import load_candidate
+from seodang.registry.champion import (
+    Champion,
+    format_version,
+    read_champion_file,
+    select_best,
+    write_champion,
+)
+from seodang.registry.git import check_on_branch, commit, get_identity, list_uncommitted
 from seodang.registry.history import (
     Action,
     RegistryEvent,
     append_event,
     find_event_by_version,
-    find_event_by_weights,
     find_previous_version,
     get_champion,
     read_history,
 )
+from seodang.registry.promotion_checks import check_promotion
 from seodang.registry.restore import make_servable
-from seodang.registry.tag_check import check_tags, read_tagged_revisions
+from seodang.registry.tag_check import check_tags
 from seodang.registry.tags import (
     assign_champion,
-    compute_next_version,
     format_tag,
-    is_version,
-    list_versions,
 )
 from seodang.registry.transaction import hold_lock, restore_on_failure
 
@@ -58,18 +61,12 @@ def promote(paths: Paths, message: str | None, version: str | None) -> RegistryE
         SeodangError: If the project cannot be used; nothing has changed.
     """
     with hold_lock(paths):
-        check_on_branch(paths.root)
-        candidate = load_candidate(paths)
-        file, history = read_champion_file(paths.champion), read_history(paths.history)
+        candidate, file = load_candidate(paths), read_champion_file(paths.champion)
         current = file.champion
-        if current is not None and current.weights_sha256 == candidate.weights_sha256:
+        assigned = check_promotion(paths, candidate, current, message, version)
+        if assigned is None:
             return None
-        check_reproducible(paths.root)
-        check_tags(paths.root, history)
-        existing = find_event_by_weights(history, candidate.weights_sha256)
-        if message is None and existing is not None:
-            _check_not_rolled_back(history, existing.version)
-        name, revision = _assign_version(paths, version, existing, [event.version for event in history])
+        name, revision = assigned
         champion = Champion(
             version=name,
             revision=revision,
@@ -81,44 +78,6 @@ def promote(paths: Paths, message: str | None, version: str | None) -> RegistryE
         earlier.pop(champion.version, None)
         best = [earlier[version] for version in select_best(read_json(paths.verdict)["results"], list(earlier))]
         return _record_event(paths, champion, "promote", current, best)
-
-
-def _check_not_rolled_back(history: list[RegistryEvent], version: str) -> None:
-    """Raise an error for a version that was rolled back: its promotion needs a reason besides the verdict."""
-    rollback_event = next(
-        (event for event in reversed(history) if event.action == "rollback" and event.previous == version), None
-    )
-    if rollback_event is not None:
-        raise RegistryError(
-            _(
-                "{author} rolled back from {version} on {date}: {message}\n"
-                "To promote it again, give a reason: seodang registry promote --message TEXT",
-                author=rollback_event.author,
-                version=version,
-                date=rollback_event.created_at[:10],
-                message=rollback_event.message,
-            )
-        )
-
-
-def _assign_version(
-    paths: Paths, requested_version: str | None, existing: RegistryEvent | None, recorded: Sequence[str]
-) -> tuple[str, str]:
-    """Return version and revision of a candidate; registered weights keep both, and no version is given twice."""
-    if existing is not None:
-        if requested_version is not None and format_version(requested_version) != existing.version:
-            raise RegistryError(
-                _("these weights are already registered as {version}; omit --version", version=existing.version)
-            )
-        return existing.version, existing.revision
-    revision, versions = get_head(paths.root), list_versions(paths.root)
-    # A killed promotion leaves a tag without a record; this promotion then finishes it.
-    at_head = (one.version for one in versions if one.revision == revision and one.version not in recorded)
-    head_version = next(at_head, None)
-    if head_version and requested_version is None:
-        return head_version, revision
-    known = list(dict.fromkeys([*recorded, *read_tagged_revisions(paths.root)]))
-    return compute_next_version([version for version in known if is_version(version)], requested_version), revision
 
 
 def rollback(paths: Paths, message: str, to_version: str | None) -> tuple[RegistryEvent, str]:

@@ -6,23 +6,27 @@ from seodang.i18n import _
 from seodang.paths import Paths
 from seodang.registry.candidate import load_candidate
 from seodang.registry.champion import read_champion
+from seodang.registry.promotion_checks import find_next_version
 from seodang.release.journal import read_journal
-from seodang.release.release import ReleaseRequest
+from seodang.release.operation import Project
+from seodang.release.request import ReleaseRequest, check_service
 from seodang.release.rollback import RollbackRequest, explain_no_need, find_target
 from seodang.release.router import Router
 from seodang.release.services import list_services
 from seodang.release.traffic import ask_tag, get_live_port
 
 
-def plan_release(paths: Paths, request: ReleaseRequest, key: str) -> list[str]:
+def plan_release(project: Project, request: ReleaseRequest) -> list[str]:
     """Return what a release would do, a line each.
 
     Raises:
         NotPromoted: If the verdict is not `promote`.
-        SeodangError: If the packaged model cannot be used.
+        SeodangError: If the release would end with an error that can be known now, so that nobody approves it.
     """
+    paths = project.paths
     candidate, champion = load_candidate(paths), read_champion(paths.champion)
-    is_champion = champion is not None and champion.weights_sha256 == candidate.weights_sha256
+    check_service(project, request)
+    version = find_next_version(paths, request.message, request.version)
     scores = ", ".join(f"{name} {value:.3f}" for name, value in candidate.scores.items() if value is not None)
     lines = [
         _("packaged model: {tag}, verdict: {verdict}", tag=candidate.model_tag, verdict=candidate.verdict),
@@ -32,10 +36,16 @@ def plan_release(paths: Paths, request: ReleaseRequest, key: str) -> list[str]:
             version=champion.version if champion else _("none"),
             tag=champion.model_tag if champion else "-",
         ),
-        _("promote: these weights are the champion already") if is_champion else _("promote: the next version"),
+        _("promote: as {version}", version=version)
+        if version
+        else _("promote: these weights are the champion already"),
         *_list_unfinished(paths),
     ]
-    return [*lines, *_plan_service(paths, request, key), _("then: smoke test, version of the running service, record")]
+    return [
+        *lines,
+        *_plan_service(paths, request, project.key),
+        _("then: smoke test, version of the running service, record"),
+    ]
 
 
 def _plan_service(paths: Paths, request: ReleaseRequest, key: str) -> list[str]:

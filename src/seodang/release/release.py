@@ -6,44 +6,24 @@ Every step looks at what is there and does only what is missing. So a killed rel
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 from seodang.errors import ReleaseError, UnfitForService
 from seodang.i18n import _
-from seodang.io.jsonl import read_json
-from seodang.paths import Paths
 from seodang.registry.champion import Champion, read_champion
 from seodang.registry.promotion import promote
 from seodang.registry.restore import make_servable
 from seodang.release.journal import Journal, create_journal, hold_order, hold_service, read_journal
 from seodang.release.operation import Operation, Project, require_champion
-from seodang.release.router import Router, find_program
-from seodang.release.services import check_free, find_free_port, find_service
-from seodang.release.traffic import ask_tag, get_live_port, give_all_to, place_candidate, start_router
+from seodang.release.request import ReleaseRequest, check_port, find_live, read_packaged_tag
+from seodang.release.router import Router
+from seodang.release.services import find_free_port, find_service
+from seodang.release.traffic import ask_tag, give_all_to, place_candidate, start_router
 from seodang.release.versions import roll_back_champion
 
 WatchOutcome = Literal["kept", "rolled_back", "undecided"]
 Watch = Callable[[int, int, str], WatchOutcome]
 """Watches a canary: port of the old service, port of the new one, id of the canary."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseRequest:
-    """What to release, and how."""
-
-    port: int
-    """That clients connect to."""
-    canary: bool
-    """Put the new version beside the old one, behind a router; else the service on the port is restarted."""
-    old: int | None
-    """Port of a service that answers today and that no release started; canary only."""
-    new: int | None
-    """Port of the new service; None for a free one; canary only."""
-    message: str | None
-    version: str | None
-    model: str | None
-    """Tag of the packaged model that was approved; None for any."""
 
 
 def release(project: Project, request: ReleaseRequest, watch: Watch) -> Journal:
@@ -80,11 +60,6 @@ def release(project: Project, request: ReleaseRequest, watch: Watch) -> Journal:
             return _settle(operation, request, champion, outcome)
 
 
-def read_packaged_tag(paths: Paths) -> str | None:
-    """Return the tag of the model that was packaged last; None if there is none."""
-    return str(read_json(paths.package_report)["model_tag"]) if paths.package_report.exists() else None
-
-
 def _begin(project: Project, request: ReleaseRequest) -> Operation:
     """Continue the release that was killed, or begin one."""
     last = read_journal(project.paths)
@@ -97,58 +72,14 @@ def _begin(project: Project, request: ReleaseRequest) -> Operation:
         if (
             last.live_port is not None and ask_tag(last.live_port, project.key) is None
         ):  # after a restart of the machine
-            operation.note(live_port=_find_live(project, request))
+            operation.note(live_port=find_live(project, request))
         return operation
-    _check_port(project, request)
+    check_port(project, request)
+    live = find_live(project, request)
     champion = read_champion(project.paths.champion)
     operation = Operation(project, create_journal("release", request.port, request.message))
-    operation.note(previous=champion.version if champion else None, live_port=_find_live(project, request))
+    operation.note(previous=champion.version if champion else None, live_port=live)
     return operation
-
-
-def _check_port(project: Project, request: ReleaseRequest) -> None:
-    """Raise an error before anything changes if service or router could not listen.
-
-    Raises:
-        ReleaseError: If another program uses the port, a router listens on another one, or none can be started.
-    """
-    router = Router(project.paths.router)
-    if request.canary and not router.is_running():
-        find_program()
-    elif request.canary:
-        if (port := router.read_public_port()) not in (None, request.port):
-            raise ReleaseError(
-                _(
-                    "the router of this project listens on port {port}; add --port {port}, or stop it: {command}",
-                    port=port,
-                    command="seodang release --stop",
-                )
-            )
-        return
-    elif find_service(project.paths, port=request.port):
-        return
-    if ask_tag(request.port, project.key) != read_packaged_tag(project.paths):
-        check_free(request.port)
-
-
-def _find_live(project: Project, request: ReleaseRequest) -> int | None:
-    """Return the port of the service that answers today; None if none does.
-
-    Raises:
-        ReleaseError: If a router runs, and the release is to do without one.
-    """
-    router = Router(project.paths.router)
-    port = request.old if request.canary else request.port
-    if router.is_running():
-        if not request.canary:
-            raise ReleaseError(
-                _(
-                    "a router answers for this project; release with --canary, or stop it first: {command}",
-                    command="seodang release --stop",
-                )
-            )
-        port = get_live_port(router)
-    return port if port is not None and ask_tag(port, project.key) else None
 
 
 def _put_into_service(operation: Operation, request: ReleaseRequest) -> tuple[Champion, int | None, int]:
