@@ -61,6 +61,7 @@ def promote(paths: Paths, message: str | None, version: str | None) -> RegistryE
         SeodangError: If the project cannot be used; nothing has changed.
     """
     with hold_lock(paths):
+        check_on_branch(paths.root)
         candidate, file = load_candidate(paths), read_champion_file(paths.champion)
         current = file.champion
         assigned = check_promotion(paths, candidate, current, message, version)

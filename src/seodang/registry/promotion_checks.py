@@ -21,6 +21,7 @@ def find_next_version(paths: Paths, message: str | None, version: str | None) ->
     Raises:
         SeodangError: Whatever `promote` would raise.
     """
+    check_on_branch(paths.root)
     current = read_champion(paths.champion)
     assigned = check_promotion(paths, load_candidate(paths), current, message, version)
     return assigned[0] if assigned else None
@@ -30,7 +31,6 @@ def check_promotion(
     paths: Paths, candidate: Candidate, current: Champion | None, message: str | None, version: str | None
 ) -> tuple[str, str] | None:
     """Return version and revision for a candidate, or None if it is already champion."""
-    check_on_branch(paths.root)
     if current is not None and current.weights_sha256 == candidate.weights_sha256:
         return None
     history = read_history(paths.history)
