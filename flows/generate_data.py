@@ -21,9 +21,11 @@ from prefect.states import Completed
 from flows.commands import CommandFailed, run_logged
 from flows.escaping import escape_markdown
 from flows.liveness import check_life, watch_life
+from flows.parameter_help import describe_parameters
 from flows.pipeline import find_project, pipeline_flow
 from flows.training_progress import show_progress
 from seodang.errors import TeacherUnreachable
+from seodang.i18n import _
 from seodang.orchestration.generate_parameters import GenerateDataParameters
 
 _DEFAULTS = GenerateDataParameters()
@@ -35,6 +37,7 @@ class _Unreachable(CommandFailed):
     """The teacher does not answer; a retry may succeed."""
 
 
+@describe_parameters(run=_("Which recipe, and how."))
 @pipeline_flow
 def generate_data(run: GenerateDataParameters = _DEFAULTS, project: str | None = None) -> str | State[Any]:
     """Ask a teacher by a recipe, within its budget, and write records, rejections and a manifest.

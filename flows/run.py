@@ -52,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m flows.run", description=_("Run a flow in this terminal."))
-    parser.add_argument("flow", choices=FLOWS, help=_("Name of the flow."))
+    names = _("Name of the flow: {names}.", names=", ".join(FLOWS))
+    parser.add_argument("flow", choices=FLOWS, metavar="FLOW", help=names)
     parser.add_argument("--params", default="{}", metavar="JSON", help=_("Parameters of the flow, as for Prefect."))
     parser.add_argument("--project", type=Path, default=Path(), help=_("Folder with dvc.yaml."))
     parser.add_argument("--without-server", action="store_true", help=_("Use no Prefect server."))
