@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seodang.evaluation.metrics import compute_rouge_l
+from seodang.primer.generator import iter_bundled_records
 from seodang.synthesis.novelty import NoveltyPool
 from seodang.synthesis.task_filters import FilterLimits, find_rejection
 
@@ -57,7 +61,10 @@ def test_an_english_instruction_passes_or_fails_as_in_alpaca(instruction, expect
         ("좋은 지도자의 조건을 설명해 주세요.", None),
         ("고양이 한 마리를 그려 주세요.", ("forbidden_word", "그리다")),
         ("두 수를 더하는 프로그램을 작성하세요.", ("program", "")),
-        ("「봄」이라는 시를 한 편 써 주세요.", ("starts_with_punctuation", "「")),
+        ("「봄」이라는 시를 한 편 써 주세요.", None),
+        ("'되'와 '돼'를 구별해 주세요.", None),
+        ("'- 세 가지를 나열하세요.", ("starts_with_punctuation", "'")),
+        ("「水」의 뜻을 알려 주세요.", ("starts_with_other_script", "水")),
         ("Name three ways to save water.", ("other_language", "en")),
         ("水を節約する方法を 教えて ください", ("starts_with_other_script", "水")),
     ],
@@ -98,3 +105,17 @@ def test_the_pool_gives_the_rouge_l_of_the_metric(known, instruction):
     assert NoveltyPool(known).find_most_similar(instruction).rouge_l == pytest.approx(
         max(compute_rouge_l(instruction, other) for other in known)
     )
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_hand_written_seed_tasks_pass_the_filters_of_form(language):
+    records = list(iter_bundled_records("seed_tasks.jsonl", task="seed", cluster="seed"))
+    limits = replace(LIMITS[language], max_words=150)
+    found = Counter(
+        rejected.reason
+        for record in records
+        if record.language == language
+        and (rejected := find_rejection({"instruction": record.instruction, "output": record.output}, limits))
+    )
+    # Two Korean ones speak of files and photos, and one asks for a program.
+    assert found == ({"forbidden_word": 2, "program": 1} if language == "ko" else {})

@@ -40,7 +40,7 @@ class TeacherParams(Section):
     """Whether the endpoint bills a call once that comes twice with the same `Idempotency-Key`. If not, a call
     without an answer counts in the budget as paid."""
     structured_output: bool
-    """Ask for JSON by the schema of a recipe (`response_format`); if not, the prompt alone asks for JSON."""
+    """Ask for JSON by the schema of a recipe (`response_format`); if not, for a numbered list."""
 
     @model_validator(mode="before")
     @classmethod

@@ -4,6 +4,7 @@ The rules are those of `generate_instruction.py` in tatsu-lab/stanford_alpaca, w
 too long, words of what a language model cannot do, a program to write, punctuation at the beginning. Their rule against
 other alphabets drops an instruction that does not begin with an ASCII character, so it would drop all of Korean. Here
 an instruction begins with a letter of its language, a Latin letter or a digit, and its language is that of the recipe.
+A Korean one may begin with a quoted word: 9 of the 118 Korean seed tasks of the primer do.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ _PROGRAM: Final[Mapping[Language, re.Pattern[str]]] = {
     "en": re.compile(r"write a program", re.IGNORECASE),
     "ko": re.compile(r"[^.?!]{0,60}프로그램을?\s*(?:작성|만들|짜)"),
 }
+_QUOTE: Final = re.compile(
+    r"^['\"‘“「『《〈(](?=\w)"
+)  # before the word that a Korean instruction is about: '되'와 '돼'를 ...
 _VERB_SUFFIX: Final = "XSV"  # 지도 + 하다: to guide, and no map
 
 
@@ -72,7 +76,10 @@ def _check_length(texts: Mapping[str, str], limits: FilterLimits) -> Rejected | 
 
 
 def _check_beginning(texts: Mapping[str, str], limits: FilterLimits) -> Rejected | None:
-    first = texts["instruction"][:1]
+    text = texts["instruction"]
+    if limits.language == "ko":
+        text = _QUOTE.sub("", text)
+    first = text[:1]
     if unicodedata.category(first)[0] in "PSZC":
         return Rejected("starts_with_punctuation", first)
     is_hangul = "가" <= first <= "힣" and limits.language == "ko"
