@@ -13,7 +13,7 @@ from seodang.synthesis.batches import Resolved, resolve_answer, resolve_batch
 from seodang.synthesis.calls import Call, Estimate, Message, Outcome, Rejection, Reply, Row
 from seodang.synthesis.prompt_texts import ANSWER, LANGUAGE_NAMES
 from seodang.synthesis.recipe_calls import Asker, TaskPrompt, sum_estimate
-from seodang.synthesis.row_check import ANSWER_RULES, RowCheck
+from seodang.synthesis.row_check import RowCheck
 from seodang.synthesis.tasks import INPUT, INSTRUCTION, OUTPUT, ParsedTask
 
 _FIELDS: Final = (INSTRUCTION, INPUT)
@@ -122,7 +122,8 @@ class AnswerRound:
         """Keep an answer, or reject it by the rules of `validate`."""
         question, output = self._questions[index], task.texts[OUTPUT.name]
         texts = {"instruction": question.instruction, "input": question.input, "output": output}
-        for id, finding in self._check.find(texts, ANSWER_RULES).items():
+        if violation := self._check.find(texts):
+            id, finding = violation
             self._reject(index, Rejection(keys=(call.key,), reason=id, detail=finding.excerpt, text=task.raw))
             return
         content = {**texts, PROVENANCE_KEY: self._asker.trace(call, reply)}

@@ -50,6 +50,19 @@ def test_a_teacher_that_repeats_the_tasks_is_understood(answer):
     assert [row.content["output"] for row in generated.rows] == ["섭씨 100도", "파리"]
 
 
+@pytest.mark.parametrize(
+    ("reply", "rule"),
+    [
+        ("연\ufffd \ufffd\ufffd의", "replacement-character"),
+        ("먹었\u0010습니다", "control-character"),
+        ("좋아요 " * 60, "repetition"),
+    ],
+)
+def test_an_answer_of_broken_characters_or_in_a_loop_is_rejected(answer, reply, rule):
+    generated = answer(lambda _prompt, number: reply if number == 0 else None)
+    assert generated.figures["rejected"] == {rule: 1}
+
+
 def test_an_answer_in_another_language_is_rejected_by_the_rule_of_validate(answer):
     reply = "The boiling point of water is one hundred degrees, and that is all that there is to say about it."
     generated = answer(lambda _prompt, number: reply if number == 0 else None)

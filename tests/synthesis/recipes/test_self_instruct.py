@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from tests.fixtures.recipes import give_outcome
 
 from seodang.errors import SourceError
 from seodang.synthesis.recipes import build_recipe
@@ -33,6 +34,7 @@ BAD = [
     ("손님 문의가 배송인지 환불인지 나누세요.", "배송 | 환불", "언제 오나요?", "교환"),
     ("- 세 가지를 나열하세요.", "<없음>", "<없음>", "하나, 둘, 셋"),
     ("요약하세요.", "<없음>", "긴 글", "짧은 글"),
+    ("물의 끓는점을 정확히 알려 주세요.", "<없음>", "<없음>", "죄송하지만 그 요청은 도와드릴 수 없습니다."),
 ]
 
 
@@ -45,11 +47,12 @@ def test_new_tasks_are_kept_and_each_other_one_has_its_reason(run_recipe):
         "answer_not_a_choice": 1,
         "starts_with_punctuation": 1,
         "too_short": 1,
+        "refusal": 1,
     }
     not_novel = next(rejection for rejection in generated.rejections if rejection.reason == "not_novel")
     assert NEW[0][0] in not_novel.detail
     assert generated.figures["classification"] == 1
-    assert generated.figures["tasks_parsed"] == 7
+    assert generated.figures["tasks_parsed"] == 8
     assert generated.figures["novelty"]["judged"] == 3
 
 
@@ -119,3 +122,16 @@ def test_a_language_without_seed_tasks_is_refused_before_anything_is_asked(make_
     (tmp_path / "seeds.json").write_text('[{"instruction": "Say hello to me.", "output": "Hello!"}]', "utf-8")
     with pytest.raises(SourceError, match=r"seeds\.json: seed tasks with an answer in the language ko: 0"):
         build_recipe(make_recipe_params("self-instruct", seeds="seeds.json"), tmp_path)
+
+
+def test_a_second_run_with_the_same_replies_asks_the_same_in_every_round(make_recipe_params, tmp_path):
+    def collect_keys():
+        recipe, keys, number = build_recipe(make_recipe_params("self-instruct"), tmp_path), [], 0
+        while calls := recipe.name_calls():
+            keys += [call.key for call in calls]
+            recipe.take([give_outcome(call, write_list(NEW[(number + index) % 2])) for index, call in enumerate(calls)])
+            number += len(calls)
+        return keys, [row.content for row in recipe.finish().rows]
+
+    assert collect_keys() == collect_keys()
+    assert len(collect_keys()[0]) == 4

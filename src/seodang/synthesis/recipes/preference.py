@@ -19,7 +19,7 @@ from seodang.synthesis.calls import Call, Estimate, Failure, Generated, Message,
 from seodang.synthesis.figures import summarize
 from seodang.synthesis.inputs import Skipped, SourceTask, read_tasks
 from seodang.synthesis.recipe_calls import Asker, sum_estimate
-from seodang.synthesis.row_check import ANSWER_RULES, RowCheck
+from seodang.synthesis.row_check import RowCheck
 from seodang.synthesis.tasks import OUTPUT
 from seodang.validation.check_files import CheckParams
 
@@ -181,7 +181,8 @@ class Preference:
 
     def _keep(self, pair: _Pair, better: _Answer, worse: _Answer, keys: tuple[str, ...]) -> None:
         task = self._tasks[pair.number]
-        for id, finding in self._check.find({**task.texts, OUTPUT.name: better.text}, ANSWER_RULES).items():
+        if violation := self._check.find({**task.texts, OUTPUT.name: better.text}):
+            id, finding = violation
             self._rejections.append(self._reject(pair, id, finding.excerpt, keys))
             return
         content = {

@@ -80,7 +80,6 @@ class Rewrite:
     def __init__(self, asker: Asker, check: RowCheck, rows: Sequence[QuarantinedRow], skipped: Skipped) -> None:
         """Begin with the rows."""
         self._check, self._asker, self._rows, self._skipped = check, asker, rows, skipped
-        self._rules = frozenset(check.list_rejecting_rules())
         self._calls = [self._make_call(number, row) for number, row in enumerate(rows)]
         self._is_asked = False
         self._kept: list[Row] = []
@@ -126,7 +125,8 @@ class Rewrite:
     def _judge(self, call: Call, reply: Reply, row: QuarantinedRow, task: ParsedTask) -> None:
         """Keep a row that passes the rules that rejected it and all others; reject another one by its first rule."""
         ids = [rule["id"] for rule in row.rules]
-        for id, finding in self._check.find(task.texts, {*self._rules, *ids}).items():
+        if violation := self._check.find(task.texts, ids):
+            id, finding = violation
             reason = "violates_again" if id in ids else "violates_another_rule"
             detail = f"{id}: {finding.excerpt}"
             self._rejections.append(Rejection(keys=(call.key,), reason=reason, detail=detail, text=task.raw))

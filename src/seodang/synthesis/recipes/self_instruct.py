@@ -24,9 +24,11 @@ from seodang.synthesis.inputs import Skipped, SourceTask, read_tasks
 from seodang.synthesis.novelty import NoveltyFigures, NoveltyPool
 from seodang.synthesis.prompt_texts import SELF_INSTRUCT
 from seodang.synthesis.recipe_calls import Asker, TaskPrompt, sum_estimate
+from seodang.synthesis.row_check import RowCheck
 from seodang.synthesis.task_filters import FilterLimits, find_rejection
 from seodang.synthesis.task_reply import parse_reply
 from seodang.synthesis.tasks import ALL_FIELDS, CHOICE_SEPARATOR, ParsedTask, split_choices
+from seodang.validation.check_files import CheckParams
 
 _SEPARATOR = f" {CHOICE_SEPARATOR} "
 
@@ -70,6 +72,7 @@ class SelfInstruct:
         self._asker, self._recipe, self._seeds, self._skipped = asker, recipe, seeds, skipped
         self._pool = NoveltyPool([seed.instruction for seed in seeds])
         self._limits = FilterLimits(language=recipe.language, min_words=recipe.min_words, max_words=recipe.max_words)
+        self._check = RowCheck(CheckParams.load_default())
         self._asked = 0
         self._calls: list[Call] = []
         self._kept: list[_Kept] = []
@@ -138,6 +141,10 @@ class SelfInstruct:
             self._rejections.append(
                 Rejection(keys=(call.key,), reason=rejected.reason, detail=rejected.detail, text=task.raw)
             )
+            return
+        if violation := self._check.find(task.texts):
+            id, finding = violation
+            self._rejections.append(Rejection(keys=(call.key,), reason=id, detail=finding.excerpt, text=task.raw))
             return
         instruction = task.texts["instruction"]
         similarity = self._pool.find_most_similar(instruction)
