@@ -72,9 +72,10 @@ def read_teacher_key(variable: str | None) -> str:
 def run_and_report(
     recipe: Recipe, params: GenerateParams, folder: Path, recipe_file: Path, *, key: str, retry_failed: bool
 ) -> int:
-    """Run a recipe, write its output, print what came of it, and return the exit code."""
+    """Run a recipe, write its output and its page, print what came of it, and return the exit code."""
     from seodang.cli.generate_format import format_end, format_stop
     from seodang.cli.generate_progress import show_progress
+    from seodang.reports.generation import write_generation_page
     from seodang.synthesis.output import write_output
     from seodang.synthesis.run import run_recipe
 
@@ -85,6 +86,7 @@ def run_and_report(
         return _SIGNAL_BASE + (state.signal or 0)
     generated = recipe.finish()
     counts = write_output(generated, state, params, folder, recipe_file)
+    write_generation_page(params, folder, Path.cwd())
     print_lines(format_end(counts, generated, state, params))
     if not generated.rows and state.end is None:
         raise TeacherError(

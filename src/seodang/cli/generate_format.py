@@ -105,6 +105,7 @@ def format_end(counts: CallCounts, generated: Generated, state: RunState, params
             failed=f"{counts.failed:,}",
         ),
         _("rows kept {kept}, rejected {rejected}", kept=f"{len(generated.rows):,}", rejected=_count_reasons(generated)),
+        *_describe_novelty(generated),
         *_describe_spent(state, params),
     ]
     if state.open_before:
@@ -127,7 +128,25 @@ def format_end(counts: CallCounts, generated: Generated, state: RunState, params
                 counts.not_asked,
             )
         )
-    return [*lines, _("written: {file}", file=f"{params.output}/records.jsonl")]
+    page = f"{params.output}/index.html"
+    return [*lines, _("written: {file}; open in a browser: {page}", file=f"{params.output}/records.jsonl", page=page)]
+
+
+def _describe_novelty(generated: Generated) -> list[str]:
+    """Return a line about the novelty of new tasks; none for a recipe that makes none."""
+    novelty = generated.figures.get("novelty")
+    if not novelty or not novelty["judged"]:
+        return []
+    median = novelty["median_to_seeds"]
+    return [
+        _(
+            "new tasks {kept} of {judged} (ROUGE-L below {bound}); median with the seed tasks {median}",
+            kept=f"{novelty['kept']:,}",
+            judged=f"{novelty['judged']:,}",
+            bound=novelty["max_rouge_l"],
+            median="–" if median is None else f"{median:.2f}",
+        )
+    ]
 
 
 def _count_reasons(generated: Generated) -> str:
