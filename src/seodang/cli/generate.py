@@ -49,7 +49,13 @@ def generate(
         print_lines(format_plan(plan_run(build_recipe(params, project), params, state), params))
         return 0
     key = read_teacher_key(params.teacher.key_env)
-    return run_and_report(build_recipe(params, project), params, folder, file, key=key, retry_failed=retry_failed)
+    code = run_and_report(build_recipe(params, project), params, folder, file, key=key, retry_failed=retry_failed)
+    if code in (0, _BUDGET_USED_UP):
+        from seodang.reports.generation import PAGE_NAME, write_generation_page
+
+        write_generation_page(params, folder, project)
+        print_lines([_("open in a browser: {file}", file=f"{params.output}/{PAGE_NAME}")])
+    return code
 
 
 def read_teacher_key(variable: str | None) -> str:
@@ -72,10 +78,9 @@ def read_teacher_key(variable: str | None) -> str:
 def run_and_report(
     recipe: Recipe, params: GenerateParams, folder: Path, recipe_file: Path, *, key: str, retry_failed: bool
 ) -> int:
-    """Run a recipe, write its output and its page, print what came of it, and return the exit code."""
+    """Run a recipe, write its output, print what came of it, and return the exit code."""
     from seodang.cli.generate_format import format_end, format_stop
     from seodang.cli.generate_progress import show_progress
-    from seodang.reports.generation import write_generation_page
     from seodang.synthesis.output import write_output
     from seodang.synthesis.run import run_recipe
 
@@ -86,7 +91,6 @@ def run_and_report(
         return _SIGNAL_BASE + (state.signal or 0)
     generated = recipe.finish()
     counts = write_output(generated, state, params, folder, recipe_file)
-    write_generation_page(params, folder, Path.cwd())
     print_lines(format_end(counts, generated, state, params))
     if not generated.rows and state.end is None:
         raise TeacherError(

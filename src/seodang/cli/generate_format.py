@@ -128,8 +128,7 @@ def format_end(counts: CallCounts, generated: Generated, state: RunState, params
                 counts.not_asked,
             )
         )
-    page = f"{params.output}/index.html"
-    return [*lines, _("written: {file}; open in a browser: {page}", file=f"{params.output}/records.jsonl", page=page)]
+    return [*lines, _("written: {file}", file=f"{params.output}/records.jsonl")]
 
 
 def _describe_novelty(generated: Generated) -> list[str]:

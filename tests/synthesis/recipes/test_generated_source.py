@@ -42,7 +42,7 @@ def run_stages(tmp_path, build_file_source, build_expectations, build_prepare_pa
         ]
         section = {"sources": sources, "primer": PRIMER, "max_field_characters": 2000}
         params = IngestParams.model_validate(section)
-        ingest.run(ingest=params, paths=paths)
+        ingest.run(ingest=params, method="none", sources=[], paths=paths)
         expectations = build_expectations(
             dataset={"quarantined_ratio": {"maximum": 0.9}, "accepted_count": {"minimum": 1}},
             actions={"too_many_tokens": "off"},
