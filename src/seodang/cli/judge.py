@@ -116,6 +116,7 @@ def build_endpoint(url: str, model: str, key_from: str, max_tokens: int, timeout
 
 def _list_lines(result: JudgeSummary) -> list[str]:
     from seodang.evaluation.judge.judge_report import describe_calibration
+    from seodang.evaluation.judge.length_control import describe_win_rate
 
     lines = [
         _(
@@ -128,6 +129,8 @@ def _list_lines(result: JudgeSummary) -> list[str]:
             _("replies without a verdict: {count} ({items})", count=len(missing), items=", ".join(missing[:5]))
         )
         lines += [f"  {_(FAILURE_LABELS[reason])}: {count}" for reason, count in sorted(result.failures.items())]
+    if result.report.win_rate:
+        lines.append(str(describe_win_rate(result.report.win_rate)))
     lines += describe_position(result.position)
     lines.append(str(describe_calibration(result.report.model, result.report.calibration)))
     return lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from seodang.errors import EvaluationError
 from seodang.evaluation.judge.judge_report import BoundCalibration, JudgeReport, describe_calibration
+from seodang.evaluation.judge.length_control import describe_win_rate
 from seodang.gate.messages import Reason, build_reason
 from seodang.i18n import Message, _
 
@@ -36,6 +37,8 @@ def build_judge_reasons(report: JudgeReport | None, minimum_kappa: float | None)
             "{reason} (minimum_judge_kappa {minimum:g})", {"reason": message, "minimum": minimum_kappa}
         )
         reasons = [build_reason(True if is_met else None, requirement)]
+    if report and report.win_rate:
+        reasons.append(build_reason(True, describe_win_rate(report.win_rate), is_information=True))
     return reasons + (_build_missing_reasons(report) if report else [])
 
 

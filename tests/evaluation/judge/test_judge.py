@@ -48,7 +48,9 @@ def test_every_item_is_judged_in_both_orders_and_the_gate_reads_the_score_files(
     url, received, _ = judge
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     assert main(build_arguments(tmp_path, url, ["길고 자세한 답"] * 25 + ["짧음"] * 3, ["짧음"] * 28)) == 0
-    assert "won 25, tied 3, lost 0" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "won 25, tied 3, lost 0" in printed
+    assert "win rate 0.95" in printed
     assert len(received) == 56
     path, key, body = received[0]
     assert (path, key, body["model"], body["temperature"]) == ("/v1/chat/completions", "Bearer secret", "judge-1", 0)

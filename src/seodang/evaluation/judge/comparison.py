@@ -14,6 +14,7 @@ from seodang.evaluation.judge.answers import pair_answers, read_answers
 from seodang.evaluation.judge.biases import PositionBias, measure_position_bias
 from seodang.evaluation.judge.endpoint import Endpoint
 from seodang.evaluation.judge.judge_report import JudgeReport, bind_calibration, write_judge_report
+from seodang.evaluation.judge.length_control import compute_win_rate
 from seodang.evaluation.judge.prompt import ModelAnswer
 from seodang.evaluation.judge.verdicts import (
     LOG_NAME,
@@ -91,6 +92,12 @@ def _summarize(
     missing = [name for name, score in zip(names, scores, strict=True) if score is None]
     groups = [pair[0].group or name for pair, name in zip(pairs, names, strict=True)]
     position = measure_position_bias(verdicts, groups)
+    judged = [
+        ((len(one.answer), len(other.answer)), score, group)
+        for (one, other), score, group in zip(pairs, scores, groups, strict=True)
+        if score is not None
+    ]
+    lengths, judged_scores, judged_groups = zip(*judged, strict=True)
     models = list_models(verdicts)
     report = JudgeReport(
         model=endpoint.model,
@@ -101,6 +108,7 @@ def _summarize(
         without_verdict=missing,
         position=asdict(position),
         calibration=bind_calibration(calibration, fingerprint, models),
+        win_rate=compute_win_rate(lengths, judged_scores, judged_groups).to_json(),
     )
     return JudgeSummary(
         items=len(known),

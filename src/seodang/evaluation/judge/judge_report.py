@@ -49,6 +49,8 @@ class JudgeReport:
     position: Mapping[str, Any]
     """As in PositionBias."""
     calibration: BoundCalibration
+    win_rate: Mapping[str, Any] | None = None
+    """As in WinRate; None in a report of an earlier version."""
 
 
 def bind_calibration(
@@ -120,8 +122,9 @@ def read_judge_report(folder: Path, fingerprint: str) -> JudgeReport | None:
     if content is None or not fingerprint or content.get("fingerprint") != fingerprint:
         return None
     try:
-        values = {field.name: content[field.name] for field in fields(JudgeReport)}
-        return JudgeReport(**{**values, "calibration": BoundCalibration(**values["calibration"])})
+        values = {field.name: content[field.name] for field in fields(JudgeReport) if field.name != "win_rate"}
+        calibration = BoundCalibration(**values["calibration"])
+        return JudgeReport(**{**values, "calibration": calibration, "win_rate": content.get("win_rate")})
     except (KeyError, TypeError):
         return None
 
