@@ -13,6 +13,7 @@ from seodang.errors import ArtifactError, TeacherError, TeacherUnreachable, Work
 from seodang.synthesis.calls import Failure, Refusal, Reply
 from seodang.synthesis.journal import JOURNAL_NAME, Journal, hold_journal
 from seodang.synthesis.run import run_recipe
+from seodang.synthesis.teacher import Teacher
 
 
 @pytest.fixture
@@ -351,3 +352,27 @@ def test_a_full_disk_ends_the_run_with_the_error_of_the_system(teacher, run, mon
     recipe, state = run(5)
     assert all(isinstance(reply, Reply) for reply in recipe.taken)
     assert state.spent.total >= teacher.billed_tokens
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "warns"),
+    [
+        ("http://10.0.0.5:8000/v1", "sk-secret", True),
+        ("http://10.0.0.5:8000/v1", "", False),
+        ("https://10.0.0.5:8000/v1", "sk-secret", False),
+        ("http://localhost:8000/v1", "sk-secret", False),
+    ],
+)
+def test_a_key_that_leaves_the_machine_unencrypted_is_a_warning(make_params, caplog, url, key, warns):
+    Teacher(make_params(teacher={"url": url}).teacher, key, 1.0, 1)
+    assert ("unencrypted" in caplog.text) == warns
+    assert "sk-secret" not in caplog.text
+
+
+def test_a_proxy_is_not_asked_for_a_teacher_on_this_machine(teacher, run, monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    recipe, _ = run(1)
+    assert isinstance(recipe.taken[0], Reply)

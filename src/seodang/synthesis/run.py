@@ -132,8 +132,7 @@ async def _ask_rounds(recipe: Recipe, dispatcher: Dispatcher, state: RunState) -
         state.outcomes.update({outcome.key: outcome for outcome in outcomes})
         is_complete = not any(isinstance(each, Failure) and each.reason == "not_asked" for each in outcomes)
         state.end = None if is_complete else dispatcher.end_reason
-        if state.end != "stopped":
-            recipe.take(outcomes)
+        recipe.take(outcomes)
         if state.end is not None:
             return
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from types import TracebackType
 from typing import Any, Final, Self
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -27,6 +28,7 @@ from seodang.synthesis.responses import (
 logger = logging.getLogger(__name__)
 
 _CONNECT_SECONDS: Final = 15.0
+_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _MAX_BYTES: Final = 32_000_000  # of a response
 _UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
@@ -48,10 +50,17 @@ class Teacher:
         self._timeout = timeout
         self.refused_fields: set[str] = set()
         """Optional fields that the endpoint refused; they are left out from then on."""
+        parts = urlsplit(params.url)
+        is_local = parts.hostname in _LOOPBACK
+        if key and parts.scheme == "http" and not is_local:
+            logger.warning(
+                _("the key is sent unencrypted to {url}; use https outside a network of your own", url=params.url)
+            )
         self._client = httpx.AsyncClient(
             timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS)),
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
             headers={"Authorization": f"Bearer {key}"} if key else {},
+            trust_env=not is_local,  # a proxy cannot reach this machine's loopback
         )
 
     async def ask(self, call: Call, bound: Tokens) -> Reply | Refusal:
