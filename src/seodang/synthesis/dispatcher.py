@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from seodang.config.recipe import GenerateParams
-from seodang.errors import SeodangError, TeacherError, TeacherUnreachable
+from seodang.errors import SeodangError
 from seodang.i18n import _
 from seodang.synthesis.budget import NO_TOKENS, Budget, Tokens, bound_tokens, subtract_tokens
 from seodang.synthesis.calls import Call, Failure, Outcome, Refusal, Reply
@@ -19,6 +19,7 @@ from seodang.synthesis.journal import Journal, is_paid
 from seodang.synthesis.pace import Pace, PacedCall
 from seodang.synthesis.responses import AllCallsRefused, CallRefused, TemporaryError
 from seodang.synthesis.teacher import Teacher
+from seodang.synthesis.teacher_errors import build_refused, build_unreachable, describe_failures
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +74,7 @@ class Dispatcher:
         self._in_flight = 0
         self._failures: list[Failure] = []  # since the last answer; they count when another call is answered
         self._error: SeodangError | None = None
+        self._has_warned = False
         self.is_over_budget = False
         self.replayed = 0
         """Calls that the journal had."""
@@ -129,12 +131,13 @@ class Dispatcher:
             except CallRefused as error:
                 return Failure(key=call.key, reason="bad_request", detail=str(error))
             except AllCallsRefused as error:
-                self._end(_refuse(str(error)))
+                self._end(build_refused(str(error)))
                 return None
             except TemporaryError as error:
                 last = error
+                self._warn_once(str(error))
             if last.wait is not None and last.wait > _MAX_WAIT_SECONDS:
-                self._end(_be_unreachable(str(last)))
+                self._end(build_unreachable(str(last)))
                 return None
             if last.wait is not None:
                 self._pace.pause(last.wait)
@@ -205,7 +208,7 @@ class Dispatcher:
             self._failures.append(outcome)
             self.failed += 1
             if len(self._failures) >= self._params.limits.failures_in_a_row:
-                self._end(_describe_failures(self._failures))
+                self._end(describe_failures(self._failures))
         else:
             self.answered += 1
             await self._journal_failures()
@@ -221,7 +224,13 @@ class Dispatcher:
         if self.answered:
             await self._journal_failures()
         else:
-            self._end(_describe_failures(self._failures))
+            self._end(describe_failures(self._failures))
+
+    def _warn_once(self, reason: str) -> None:
+        """Say why a run is slow at its beginning; later errors are counted, and shown by the progress."""
+        if not self._has_warned:
+            logger.warning(_("the teacher does not answer a call ({reason}); trying again", reason=reason))
+        self._has_warned = True
 
     def _end(self, error: SeodangError) -> None:
         self._error = self._error or error
@@ -239,28 +248,3 @@ def _compute_backoff(key: str, attempt: int) -> float:
     """Return the seconds before the next attempt; they differ by call, so that not all come back at once."""
     jitter = int(hashlib.sha256(f"{key} {attempt}".encode()).hexdigest()[:4], 16) / _HASH_RANGE
     return min(_BACKOFF_SECONDS * 2.0**attempt, _MAX_BACKOFF_SECONDS) * (0.5 + jitter)
-
-
-def _describe_failures(failures: Sequence[Failure]) -> SeodangError:
-    last = failures[-1]
-    return _be_unreachable(last.detail) if last.reason == "no_answer" else _refuse(last.detail)
-
-
-def _be_unreachable(reason: str) -> TeacherUnreachable:
-    return TeacherUnreachable(
-        _(
-            "the teacher does not answer ({reason}); the replies so far are in the journal: run the same command again, "
-            "which pays for no reply twice",
-            reason=reason,
-        )
-    )
-
-
-def _refuse(reason: str) -> TeacherError:
-    return TeacherError(
-        _(
-            "the teacher refuses the calls ({reason}); check teacher.url, teacher.model and the key in the variable "
-            "that teacher.key_env names; the replies so far are in the journal",
-            reason=reason,
-        )
-    )
