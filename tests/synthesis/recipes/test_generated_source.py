@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.stages.test_prepare import PASSAGE
 
-from seodang.config import IngestParams, PromptParams
+from seodang.config import IngestParams, PromptParams, SourceParams
 from seodang.io.jsonl import read_json, read_rows, write_rows
 from seodang.licences.verdict import judge_licences, list_parts
 from seodang.paths import Paths
@@ -83,7 +83,7 @@ def test_a_leak_a_refusal_and_a_copy_in_generated_data_are_found(tmp_path, run_r
     assert judge_licences("commercial", list_parts("MIT", [source])).findings[-1].part.licence == "Apache-2.0"
 
 
-def test_generated_pairs_are_read_as_preference_data(tmp_path, run_recipe, run_stages):
+def test_generated_pairs_are_read_as_preference_data(tmp_path, run_recipe, build_file_source):
     write_rows(tmp_path / "prompts.jsonl", [{"instruction": row["instruction"], "input": "하나만"} for row in CLEAN])
     replies = ["길고 자세한 옛이야기입니다.", "몰라요, 그런 것은."]
 
@@ -93,8 +93,15 @@ def test_generated_pairs_are_read_as_preference_data(tmp_path, run_recipe, run_s
     generated = run_recipe("preference", teach)
     assert len(generated.rows) == len(CLEAN)
     write_rows(tmp_path / "generated.jsonl", (dict(row.content) for row in generated.rows))
-    paths = run_stages()
-    rows = [row for row in read_rows(paths.records) if row["source"] == "generated"]
+    write_rows(tmp_path / "own.jsonl", [KNOWN])
+    paths = Paths(tmp_path)
+    section = {"sources": [build_file_source("own", "own.jsonl")], "primer": PRIMER, "max_field_characters": 2000}
+    pairs = SourceParams.model_validate(build_file_source("generated", "generated.jsonl"))
+    ingest.run(ingest=IngestParams.model_validate(section), method="dpo", sources=[pairs], paths=paths)
+    rows = list(read_rows(paths.preference_rows))
+    assert len(rows) == len(CLEAN)
     assert {(row["format"], row["output"], row["rejected"]) for row in rows} == {("preference", *replies)}
     assert (rows[0]["instruction"], rows[0]["input"]) == (CLEAN[0]["instruction"], "하나만")
-    assert read_json(paths.ingest_report)["sources"][1]["ignored_keys"] == []
+    (source,) = read_json(paths.ingest_report)["preferences"]["sources"]
+    assert (source["generated"][0]["rows"], source["teachers"]) == (len(CLEAN), ["Apache-2.0"])
+    assert source["ignored_keys"] == []
