@@ -160,3 +160,13 @@ def test_training_reads_no_file_that_preference_data_change(stages):
     assert len(changed) == 5
     read = [dep for dep in stages["train"]["deps"] if dep.startswith("artifacts/")]
     assert not [(dep, output) for dep in read for output in changed if output == dep or output.startswith(f"{dep}/")]
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_params_yaml_holds_each_parameter_that_dvc_looks_for_in_it(name):
+    params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+    for path in list_parameters(load_stage(name)):
+        value = params
+        for key in path.split("."):
+            assert key in value, f"DVC does not start stage {name}: params.yaml lacks {path}"
+            value = value[key]

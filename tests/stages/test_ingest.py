@@ -7,7 +7,8 @@ import logging
 
 import pytest
 
-from seodang.config import IngestParams
+from seodang.config import AlignParams, IngestParams
+from seodang.config.load import resolve_params
 from seodang.errors import SourceError
 from seodang.ingest.rows import FIELDS
 from seodang.io.atomic import compute_sha256
@@ -23,6 +24,9 @@ GOOD = [
 ]
 
 
+NO_ALIGNMENT = AlignParams.model_validate(resolve_params({})["align"])
+
+
 @pytest.fixture
 def paths(tmp_path):
     return Paths(tmp_path)
@@ -30,7 +34,7 @@ def paths(tmp_path):
 
 def run(paths, *sources, max_field_characters=200):
     fields = {"sources": list(sources), "primer": PRIMER, "max_field_characters": max_field_characters}
-    return ingest.run(ingest=IngestParams.model_validate(fields), method="none", sources=[], paths=paths)
+    return ingest.run(ingest=IngestParams.model_validate(fields), align=NO_ALIGNMENT, paths=paths)
 
 
 def write(paths, name, records):
@@ -168,8 +172,7 @@ def test_a_source_that_does_not_answer_may_be_tried_again_but_not_beside_one_tha
         with pytest.raises(SourceError) as caught:
             ingest.run(
                 ingest=IngestParams.model_validate({"sources": listed, "primer": PRIMER, "max_field_characters": 200}),
-                method="none",
-                sources=[],
+                align=NO_ALIGNMENT,
                 paths=paths,
             )
         raised[name] = caught.value
@@ -225,7 +228,8 @@ THUMB = {"prompt": "수도는 어디인가요?", "completion": "서울", "label"
 def run_with_preferences(paths, instructions, preferences, method="dpo"):
     fields = {"sources": instructions, "primer": PRIMER, "max_field_characters": 200}
     sources = IngestParams.model_validate({**fields, "sources": preferences}).sources
-    return ingest.run(ingest=IngestParams.model_validate(fields), method=method, sources=sources, paths=paths)
+    align = NO_ALIGNMENT.model_copy(update={"method": method, "sources": sources})
+    return ingest.run(ingest=IngestParams.model_validate(fields), align=align, paths=paths)
 
 
 def test_preferences_are_read_beside_the_records_which_stay_the_same(paths, build_file_source):

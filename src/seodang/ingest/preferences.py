@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from seodang.config import AlignParams, IngestParams, SourceParams
 from seodang.ingest.rows import PREFERENCE_MISSING, Row
 
 
-def select_preference_sources(method: str, sources: Sequence[SourceParams]) -> list[SourceParams]:
+def select_preference_sources(align: AlignParams) -> list[SourceParams]:
     """Return the preference sources that a run reads: none while align.method is none."""
-    return [] if method == "none" else list(sources)
+    return [] if align.method == "none" else align.sources
 
 
 def add_preference_sources(ingest: IngestParams, align: AlignParams) -> IngestParams:
     """Return section `ingest` with all sources that a run reads."""
-    more = select_preference_sources(align.method, align.sources)
-    return ingest.model_copy(update={"sources": [*ingest.sources, *more]})
+    return ingest.model_copy(update={"sources": [*ingest.sources, *select_preference_sources(align)]})
 
 
 def mark_missing_preference(row: Row) -> Row:

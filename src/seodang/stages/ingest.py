@@ -6,9 +6,9 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from seodang.config import IngestParams, SourceParams
+from seodang.config import AlignParams, IngestParams, SourceParams
 from seodang.errors import SourceError
 from seodang.i18n import _, ngettext
 from seodang.ingest.fetch.files import LocalFile
@@ -20,7 +20,7 @@ from seodang.io.atomic import compute_sha256
 from seodang.io.jsonl import Writer, write_json
 from seodang.io.progress import track_progress
 from seodang.paths import Paths
-from seodang.stages import FromSection, Report
+from seodang.stages import Report
 from seodang.validation.ignored_texts import (
     format_ignored_values,
     list_ignored_scores,
@@ -34,16 +34,14 @@ logger = logging.getLogger(__name__)
 def run(
     *,
     ingest: IngestParams,
-    method: Annotated[str, FromSection("align")],
-    sources: Annotated[list[SourceParams], FromSection("align")],
+    align: AlignParams,
     paths: Paths,
 ) -> Report:
     """Stream the rows of all sources into one file, and write their manifest.
 
     Args:
         ingest: Sources of the records.
-        method: Of preference tuning; with none, the preference sources are not read and their file is empty.
-        sources: Preference sources.
+        align: Preference sources. With method none they are not read, and their file is empty.
         paths: Paths of the project.
 
     Raises:
@@ -51,7 +49,7 @@ def run(
 
     """
     # A folder leaves out the files that other sources of its list name; the lists do not change each other's rows.
-    of_preferences = ingest.model_copy(update={"sources": select_preference_sources(method, sources)})
+    of_preferences = ingest.model_copy(update={"sources": select_preference_sources(align)})
     manifest: list[dict[str, Any]] = []
     preferences: list[dict[str, Any]] = []
     with Writer(paths.records, allow_nan=True) as records, Writer(paths.preference_rows, allow_nan=True) as pairs:

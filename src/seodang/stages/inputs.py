@@ -13,10 +13,10 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from seodang.config import EvaluateParams, IngestParams, ModelParams, PackageParams, ScratchParams, SourceParams
+from seodang.config import AlignParams, EvaluateParams, IngestParams, ModelParams, PackageParams, ScratchParams
 from seodang.config.yaml_file import read_yaml
 from seodang.errors import SeodangError, SourceError
 from seodang.evaluation.tasks.files import list_files, list_names
@@ -24,13 +24,13 @@ from seodang.evaluation.tasks.spec import FileData, load_specs
 from seodang.i18n import _
 from seodang.ingest.fetch.files import is_auxiliary_file, redact_url
 from seodang.ingest.fetch.locate import resolve_paths
-from seodang.ingest.preferences import select_preference_sources
+from seodang.ingest.preferences import add_preference_sources
 from seodang.io.jsonl import read_json, write_json
 from seodang.io.names import find_path
 from seodang.licences.refusal import require_permission
 from seodang.licences.verdict import list_parts
 from seodang.paths import Paths
-from seodang.stages import FromSection, Report
+from seodang.stages import Report
 from seodang.stages.experiments import check_experiment, find_workspace, format_names
 
 logger = logging.getLogger(__name__)
@@ -46,8 +46,7 @@ def run(
     ingest: IngestParams,
     evaluate: EvaluateParams,
     package: PackageParams,
-    method: Annotated[str, FromSection("align")],
-    sources: Annotated[list[SourceParams], FromSection("align")],
+    align: AlignParams,
     paths: Paths,
 ) -> Report:
     """Write inputs.lock: for each stage the checksum of every input that DVC does not see.
@@ -56,8 +55,7 @@ def run(
         LicenceRefused: If licences of base or sources forbid the declared use; before anything is downloaded.
         SourceError: If an experiment in a folder of its own lacks inputs that neither git nor DVC tracks.
     """
-    more = select_preference_sources(method, sources)
-    all_sources = ingest.model_copy(update={"sources": [*ingest.sources, *more]})
+    all_sources = add_preference_sources(ingest, align)
     parts = list_parts(model.licence, [source.model_dump() for source in all_sources.sources])
     require_permission(package.intended_use, package.name, parts, _("nothing is downloaded or trained"))
     inputs = list_inputs(model, all_sources, evaluate, paths)

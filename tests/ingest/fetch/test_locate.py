@@ -118,7 +118,8 @@ def test_a_local_file_is_checked_against_sha256_where_it_is_given(tmp_path, get_
 
 
 def test_the_manifest_names_the_address_and_the_hash_of_each_file(tmp_path, build_source, serve_files):
-    from seodang.config import IngestParams
+    from seodang.config import AlignParams, IngestParams
+    from seodang.config.load import resolve_params
     from seodang.paths import Paths
     from seodang.stages import ingest
 
@@ -131,8 +132,7 @@ def test_the_manifest_names_the_address_and_the_hash_of_each_file(tmp_path, buil
         ]
         ingest.run(
             ingest=IngestParams.model_validate({"sources": chosen, "primer": primer, "max_field_characters": 1000}),
-            method="none",
-            sources=[],
+            align=AlignParams.model_validate(resolve_params({})["align"]),
             paths=Paths(tmp_path),
         )
     web, own = json.loads((tmp_path / "artifacts" / "ingest" / "manifest.json").read_text("utf-8"))["sources"]
