@@ -64,6 +64,7 @@ def test_params_yaml_is_small_and_has_no_bundled_records(project, make_user_file
     text = (project / "params.yaml").read_text("utf-8")
     assert len(text.splitlines()) <= 60
     assert "kind: primer" not in text
+    load_params(project / "params.yaml")  # with all sections that DVC looks for
 
 
 def test_the_commands_that_it_prints_check_the_files(project, make_user_files, capsys, fake_validator):

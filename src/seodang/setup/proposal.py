@@ -13,7 +13,7 @@ from typing import Any, Final
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from seodang.config import PromptFormat
+from seodang.config import Params, PromptFormat
 from seodang.config.load import merge_overlay, read_defaults
 from seodang.config.profiles import BASE, STARTER, resolve_overlay
 from seodang.config.yaml_file import read_yaml
@@ -96,7 +96,6 @@ def build_params(
     base = {"model": starter["model"], "prompt": starter["prompt"], "train": {}, "evaluate": {}, "gate": {}}
     content = merge_overlay(base, resolve_overlay(profile, folder))
     content["ingest"] = {"sources": [*sources]}
-    content["expectations"] = {}
     content["prepare"] = {"replay_ratio": 0.0}  # the sources have no general records
     content["train"]["max_length"] = lengths.record
     content["evaluate"] |= {"max_new_tokens": lengths.answer}
@@ -106,7 +105,7 @@ def build_params(
     is_lowered = minimum_items != defaults["gate"]["minimum_items"]
     content["gate"] = {"minimum_items": minimum_items} if is_lowered else {}  # gate.default_rules judge each task
     content["package"] = {"name": f"seodang-{sources[0]['name']}", "max_new_tokens": lengths.answer}
-    return {name: content[name] for name in defaults if name in content}
+    return {name: content.get(name, {}) for name in defaults if name not in Params.OPTIONAL_SECTIONS}
 
 
 def render_params(content: Mapping[str, Any]) -> str:
