@@ -133,6 +133,26 @@ def test_a_version_that_fails_its_smoke_test_is_rolled_back_also_by_a_release_th
     assert [(row["outcome"], row["reason"]) for row in list_records(paths)][-1] == ("rolled_back", reason)
 
 
+def test_a_first_version_that_fails_its_smoke_test_does_not_stay_in_service(
+    paths, tmp_path, find_free_port, make_repository, run_pipeline, commit_all, monkeypatch
+):
+    first = make_repository(tmp_path / "first")
+    run_pipeline(first, "one")
+    write_params(first, f"{read_packaged_tag(first)}=no_text")
+    commit_all(first, "Change the command of the service")
+    monkeypatch.chdir(first.root)
+    port = find_free_port()
+    assert main(["release", "--port", str(port)]) == 3
+    assert list_services(first) == []
+    write_params(first)
+    commit_all(first, "Mend the command of the service")
+    try:
+        assert main(["release", "--port", str(port)]) == 0
+        assert ask(port) == read_packaged_tag(first)
+    finally:
+        stop_all(first, 10)
+
+
 def test_a_canary_is_released_and_rolled_back_once_without_a_failed_request(
     paths, find_free_port, send_requests, monkeypatch, capsys
 ):

@@ -144,9 +144,11 @@ def _take_back(operation: Operation, request: ReleaseRequest, error: UnfitForSer
     """Make the earlier version champion again, and let it answer.
 
     Raises:
-        UnfitForService: If there is no earlier version.
+        UnfitForService: If there is no earlier version. The first one is stopped: no answer is better than a wrong one.
     """
     journal = operation.journal
+    if journal.previous is None:
+        operation.stop_others(journal.live_port)
     if journal.previous in (None, journal.version):
         raise error
     with operation.step("registry"):
