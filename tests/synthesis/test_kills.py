@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -22,9 +23,9 @@ def start(tmp_path, make_params, teacher):
     settings = tmp_path / "settings.json"
     processes = []
 
-    def start(folder="out", calls=CALLS, rounds=ROUNDS):
-        params = make_params().model_dump(mode="json")
-        settings.write_text(json.dumps({"calls": calls, "rounds": rounds, "params": params}), "utf-8")
+    def start(folder="out", timeout=5.0):
+        params = make_params(limits={"timeout_seconds": timeout}).model_dump(mode="json")
+        settings.write_text(json.dumps({"calls": CALLS, "rounds": ROUNDS, "params": params}), "utf-8")
         process = subprocess.Popen(
             [sys.executable, RECIPE_FILE, str(settings), str(tmp_path / folder)],
             cwd=Path(RECIPE_FILE).parents[2],
@@ -127,8 +128,8 @@ def test_a_signal_stops_the_run_after_the_replies_in_flight_and_says_what_to_do(
 
 @pytest.mark.slow
 def test_a_second_signal_ends_the_run_at_once(start, teacher):
-    teacher.script = lambda body, attempt: Answer(delay=4.0)
-    process = start()
+    teacher.script = lambda body, attempt: Answer(delay=20.0)
+    process = start(timeout=60.0)
     wait_for(lambda: len(teacher.bodies) >= 4)
     process.send_signal(signal.SIGINT)
     time.sleep(0.3)
@@ -136,19 +137,21 @@ def test_a_second_signal_ends_the_run_at_once(start, teacher):
     sent = time.monotonic()
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
-    assert time.monotonic() - sent < 2.0
+    assert time.monotonic() - sent < 10.0
     assert process.returncode != 0
 
 
 @pytest.mark.slow
 def test_a_second_process_on_the_same_folder_is_refused_and_the_first_goes_on(start, teacher):
-    teacher.delay = 0.1
-    first = start()
+    may_answer = threading.Event()
+    teacher.script = lambda body, attempt: Answer() if may_answer.wait(60) else Answer(status=500)
+    first = start(timeout=60.0)
     wait_for(lambda: len(teacher.bodies) >= 1)
-    second = start()
-    output, _ = second.communicate(timeout=20)
+    second = start(timeout=60.0)
+    output, _ = second.communicate(timeout=60)
     assert second.returncode != 0
     assert f"is in use by process {first.pid}" in output
-    first.communicate(timeout=30)
+    may_answer.set()
+    first.communicate(timeout=60)
     assert first.returncode == 0
     assert teacher.billed.total() == CALLS * ROUNDS
