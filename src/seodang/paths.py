@@ -152,6 +152,11 @@ class Paths:
     package_report = ProjectPath("artifacts/package/report.json")
     """Model tag, bento tag, parity and lineage."""
 
+    def list_candidates(self) -> dict[str, Path]:
+        """Return the adapter of each candidate of a run: tuned, and aligned where stage `align` made one."""
+        is_aligned = self.aligned_adapter.is_dir() and any(self.aligned_adapter.iterdir())
+        return {"tuned": self.adapter, **({"aligned": self.aligned_adapter} if is_aligned else {})}
+
     def get_stage_folder(self, name: str) -> Path:
         """Return the folder of one stage."""
         return self.artifacts / name

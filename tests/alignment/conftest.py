@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.fixtures.gate import build_bounds
 
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # as stage align sets it
 
@@ -29,6 +30,7 @@ _PARAMS: dict[str, Any] = {
     "desirable_weight": 1.0,
     "undesirable_weight": 1.0,
     "measured_prompts": 4,
+    "bounds": build_bounds().model_dump(),
     "save_steps": 2,
     "logging_steps": 1,
 }

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.fixtures.gate import build_gate
+from tests.fixtures.gate import build_bounds, build_gate
 
 from seodang.config import EvaluateParams, PromptParams
 from seodang.errors import EvaluationError
@@ -75,9 +75,9 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[list[Any]]:
 
 @pytest.fixture(scope="module")
 def run_stage(build_train_params):
-    def run_stage(paths: Paths) -> list[str]:
+    def run_stage(paths: Paths, evaluate: EvaluateParams = EVALUATE) -> list[str]:
         report = stage.run(
-            prompt=PromptParams(format="koalpaca"), train=build_train_params(), evaluate=EVALUATE, paths=paths
+            prompt=PromptParams(format="koalpaca"), train=build_train_params(), evaluate=evaluate, paths=paths
         )
         return [row["name"] for row in report["variants"]]
 
@@ -121,7 +121,7 @@ def test_champions_that_were_better_are_scored_and_compared_too(
     penalties = record_penalties(monkeypatch)
     assert run_stage(paths) == ["zero_shot", "few_shot", "tuned", "champion", "champion_v0.1.0"]
     assert penalties == [0.0, 0.0, 0.0, 1.9, 1.9]  # a champion is evaluated as it is served
-    verdict = gate.run(gate=build_loss_gate(), paths=paths)
+    verdict = gate.run(gate=build_loss_gate(), bounds=build_bounds(), paths=paths)
     assert [result["against"] for result in verdict["results"] if result["rule"] == 1] == [
         "champion v0.3.0"
     ]  # both have the same weights here, so one comparison is enough
@@ -130,7 +130,7 @@ def test_champions_that_were_better_are_scored_and_compared_too(
         if row["variant"] == "champion_v0.1.0":
             row["loss"] = 0.1
     write_rows(paths.scores, rows)
-    verdict = gate.run(gate=build_loss_gate(), paths=paths)
+    verdict = gate.run(gate=build_loss_gate(), bounds=build_bounds(), paths=paths)
     against = [result["against"] for result in verdict["results"] if result["rule"] == 1]
     assert against == ["champion v0.3.0", "champion v0.1.0"]
 
@@ -147,7 +147,7 @@ def test_items_whose_answer_changed_since_the_promotion_are_left_out_and_said_fi
     monkeypatch.setattr(stage, "fetch_promoted_run", lambda champion, paths: before)
     run_stage(paths)
     assert {row["status"] for row in read_rows(paths.exams)} == {"changed"}
-    verdict = gate.run(gate=build_loss_gate(), paths=paths)
+    verdict = gate.run(gate=build_loss_gate(), bounds=build_bounds(), paths=paths)
     assert verdict["verdict"] != "promote"
     assert "other reference answers than at the promotion of v0.3.0" in verdict["reasons"][0]["en"]
     assert "no item is left to compare with the champion" in verdict["reasons"][1]["en"]
@@ -164,7 +164,7 @@ def test_a_candidate_that_is_the_champion_itself_is_not_compared_with_itself(
     monkeypatch.setattr(stage, "read_manifest", lambda folder: SimpleNamespace(frequency_penalty=0.0))
     monkeypatch.setattr(stage, "fetch_promoted_run", lambda champion, paths: PromotedRun())
     run_stage(paths)
-    verdict = gate.run(gate=build_loss_gate(), paths=paths)
+    verdict = gate.run(gate=build_loss_gate(), bounds=build_bounds(), paths=paths)
     assert {result["rule"] for result in verdict["results"]} == {0}
     reasons = [reason["en"] for reason in verdict["reasons"]]
     assert any(reason.startswith("the candidate is champion v0.3.0 itself") for reason in reasons)
@@ -174,7 +174,7 @@ def test_a_candidate_that_is_the_champion_itself_is_not_compared_with_itself(
         {**row, "loss": 0.1} if row["variant"] == "champion" and row["loss"] else row for row in read_rows(paths.scores)
     ]
     write_rows(paths.scores, rows)  # as with another package of the same adapter, such as with a penalty
-    verdict = gate.run(gate=build_loss_gate(), paths=paths)
+    verdict = gate.run(gate=build_loss_gate(), bounds=build_bounds(), paths=paths)
     assert {result["rule"] for result in verdict["results"]} == {0, 1}
 
 
@@ -188,10 +188,10 @@ def test_a_judgement_is_recorded_once(paths, make_tiny_adapter, run_stage):
     make_tiny_adapter(paths.base, paths.adapter)
     run_stage(paths)
     gate_params = build_loss_gate().model_copy(update={"rules": build_loss_gate().rules[:1]})
-    first = gate.run(gate=gate_params, paths=paths)
+    first = gate.run(gate=gate_params, bounds=build_bounds(), paths=paths)
     [file] = paths.ledger.glob("*.jsonl")
     content = file.read_bytes()
-    assert gate.run(gate=gate_params, paths=paths) == first
+    assert gate.run(gate=gate_params, bounds=build_bounds(), paths=paths) == first
     assert file.read_bytes() == content
     assert first["results"][0]["judgement"] == 1
     rows = list(read_rows(paths.scores))
@@ -199,7 +199,7 @@ def test_a_judgement_is_recorded_once(paths, make_tiny_adapter, run_stage):
         if row["variant"] == "tuned":
             row["loss"] += 0.01
     write_rows(paths.scores, rows)
-    assert gate.run(gate=gate_params, paths=paths)["results"][0]["judgement"] == 2
+    assert gate.run(gate=gate_params, bounds=build_bounds(), paths=paths)["results"][0]["judgement"] == 2
     assert len(read_ledger(paths.ledger)) == 2
 
 
@@ -279,3 +279,73 @@ def test_a_killed_evaluation_resumes_and_repeats_no_request(
     assert paths.scores.read_bytes() == resumed
     # Each item has one option here, so each result of the log saves one request.
     assert sum(request_counts) == len(list(read_rows(paths.scores))) - sum(row["kind"] == "options" for row in rows)
+
+
+def write_alignment(paths, *, accuracy=0.9):
+    """Write the report of stage align, as of a run that drifted little."""
+    estimate = {"value": accuracy, "low": accuracy - 0.05, "high": accuracy + 0.05}
+    small = {"value": 0.02, "low": 0.01, "high": 0.03}
+    pairs = {"pairs": 40, "reward_accuracy": estimate, "chosen_change": small}
+    answers = {"kl_per_token": small, "length_ratio": {"value": 1.0, "low": 0.9, "high": 1.1}}
+    write_json(paths.align_report, {"method": "dpo", "pairs": pairs, "answers": answers})
+
+
+def set_losses(paths, **losses):
+    """Write a loss of each variant into its scores."""
+    rows = list(read_rows(paths.scores))
+    for row in rows:
+        noise = int(row["item"][:4], 16) % (7 if row["variant"] == "tuned" else 11)
+        row["loss"] = losses.get(row["variant"], 2.0) + 0.01 * noise
+    write_rows(paths.scores, rows)
+
+
+@pytest.fixture
+def aligned_paths(paths, make_tiny_adapter, make_training_records, run_stage):
+    """A project after stage evaluate with a tuned and an aligned adapter."""
+    write_records(paths.get_split_path("test"), make_training_records(40))
+    make_tiny_adapter(paths.base, paths.adapter)
+    make_tiny_adapter(paths.base, paths.aligned_adapter, seed=12)
+    write_alignment(paths)
+    evaluate = EVALUATE.model_copy(update={"items_per_task": 40})
+    assert run_stage(paths, evaluate) == ["zero_shot", "few_shot", "tuned", "aligned"]
+    return paths
+
+
+def judge_losses(paths):
+    rule = {"metric": "loss", "margin": 0.1}
+    champion = {**rule, "against": "champion", "test": "non_inferiority"}
+    gate_params = build_gate(rule, champion, resamples=1000, minimum_items=2, judgements=1000)
+    return gate.run(gate=gate_params, bounds=build_bounds(), paths=paths)
+
+
+def test_the_aligned_model_is_compared_with_the_tuned_one_and_may_be_the_candidate(aligned_paths):
+    set_losses(aligned_paths, tuned=1.0, aligned=0.9)
+    verdict = judge_losses(aligned_paths)
+    assert (verdict["candidate"], verdict["verdict"]) == ("aligned", "promote")
+    assert [result["against"] for result in verdict["results"] if result["rule"] == 1] == ["tuned"]
+    assert verdict["adapter_sha256"] == read_json(aligned_paths.evaluate_report)["aligned_sha256"]
+    assert verdict["candidates"]["tuned"]["verdict"] == "promote"
+    assert len(read_ledger(aligned_paths.ledger)) == 2
+
+
+def test_an_aligned_model_that_lost_what_the_tuned_one_knew_is_rejected_and_the_tuned_one_promoted(aligned_paths):
+    set_losses(aligned_paths, tuned=1.0, aligned=1.5)
+    verdict = judge_losses(aligned_paths)
+    assert (verdict["candidate"], verdict["verdict"]) == ("tuned", "promote")
+    assert verdict["candidates"]["aligned"]["verdict"] == "reject"
+    assert verdict["adapter_sha256"] == read_json(aligned_paths.evaluate_report)["adapter_sha256"]
+    assert "aligned with dpo: reject" in verdict["reasons"][-1]["en"]
+
+
+def test_an_aligned_model_whose_preferences_got_worse_is_rejected(aligned_paths):
+    write_alignment(aligned_paths, accuracy=0.3)
+    set_losses(aligned_paths, tuned=1.0, aligned=0.9)
+    assert judge_losses(aligned_paths)["candidates"]["aligned"]["verdict"] == "reject"
+
+
+def test_without_alignment_the_verdict_has_no_word_about_it(paths, make_tiny_adapter, run_stage):
+    make_tiny_adapter(paths.base, paths.adapter)
+    run_stage(paths)
+    verdict = judge_losses(paths)
+    assert not {"candidate", "candidates"} & set(verdict)
+    assert "aligned_sha256" not in read_json(paths.evaluate_report)

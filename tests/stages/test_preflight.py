@@ -144,3 +144,14 @@ def test_a_name_that_breaks_a_naming_duty_stops_before_training(paths):
 
 def test_without_a_declared_use_nothing_is_judged(paths):
     assert run(paths)["licences"]["status"] is None
+
+
+def test_too_few_held_out_pairs_stop_a_run_with_preference_tuning(paths, make_preference_records):
+    write_records(paths.preferences_train, [])
+    write_records(paths.preferences_test, make_preference_records(3, rated=60))
+    with pytest.raises(PreflightError) as caught:
+        run(paths, align={"method": "dpo"})
+    assert "no preference record to train on; name sources in align.sources" in str(caught.value)
+    assert "3 held-out pairs, and align.bounds.minimum_pairs is 50" in str(caught.value)
+    write_records(paths.preferences_train, make_preference_records(3))
+    run(paths, align={"method": "dpo", "bounds": {"minimum_pairs": 3}})

@@ -11,7 +11,7 @@ from typing import Final
 from seodang.config import AlignParams, PromptParams, TrainParams
 
 # Parameters that do not change the weights: a run may resume with other values of these.
-_EXCLUDED: Final = {"sources", "logging_steps", "save_steps", "measured_prompts"}
+_EXCLUDED: Final = {"sources", "logging_steps", "save_steps", "measured_prompts", "bounds"}
 _PACKAGES: Final = ("torch", "transformers", "peft", "accelerate", "trl", "seodang")
 
 

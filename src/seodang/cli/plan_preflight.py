@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from seodang.i18n import _
@@ -42,8 +42,13 @@ def check_data(params: Params, paths: Paths) -> Preflight | None:
     if not all(path.exists() for path in needed):
         return None
     from seodang.preflight.checks import check_run
+    from seodang.preflight.preferences import find_preference_problems
 
-    return check_run(params.prompt.format, params.train.max_length, params.prepare, params.evaluate, params.gate, paths)
+    result = check_run(
+        params.prompt.format, params.train.max_length, params.prepare, params.evaluate, params.gate, paths
+    )
+    problems = find_preference_problems(params.align.method, params.align.bounds, paths)
+    return replace(result, problems=[*result.problems, *problems])
 
 
 def format_preflight(result: Preflight | None) -> list[str]:

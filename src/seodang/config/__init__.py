@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 from pydantic import model_validator
 
-from seodang.config.align import AlignParams
+from seodang.config.align import AlignBoundParams, AlignParams
 from seodang.config.canary import CanaryParams, ScoreLimitParams
 from seodang.config.evaluate import EvaluateParams
 from seodang.config.expectations import ExpectationsParams
@@ -30,6 +30,7 @@ from seodang.config.train import TrainParams
 from seodang.i18n import _
 
 __all__ = [
+    "AlignBoundParams",
     "AlignParams",
     "CanaryParams",
     "DecontaminationParams",

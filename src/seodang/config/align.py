@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from seodang.config.ingest import SourceParams
 from seodang.config.section import Ratio, Section
 from seodang.i18n import _
+
+
+class AlignBoundParams(Section):
+    """What the aligned model may change; the gate compares the complete interval of each figure with its bound."""
+
+    minimum_pairs: PositiveInt
+    """Held-out pairs; with fewer, the aligned model is not promoted."""
+    minimum_reward_accuracy: Ratio
+    """Share of held-out pairs whose preferred answer gained more log-probability than the rejected one."""
+    maximum_chosen_drop: NonNegativeFloat
+    """Nats by which the mean log-probability of the preferred answers of held-out pairs may fall."""
+    maximum_kl_per_token: PositiveFloat
+    """KL divergence from the tuned model in nats, at each token of the aligned model's own answers."""
+    minimum_length_ratio: PositiveFloat
+    """Length of the aligned model's answers, relative to those of the tuned one."""
+    maximum_length_ratio: PositiveFloat
 
 
 class AlignParams(Section):
@@ -40,6 +56,8 @@ class AlignParams(Section):
     """kto: weight of the answers with a thumb down."""
     measured_prompts: PositiveInt
     """Held-out prompts that the tuned and the aligned model answer, for length and drift."""
+    bounds: AlignBoundParams
+    """Read by the gate."""
     save_steps: PositiveInt
     """Optimizer steps between checkpoints, from which an interrupted run resumes."""
     logging_steps: PositiveInt

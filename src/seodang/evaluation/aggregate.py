@@ -10,6 +10,8 @@ from seodang.i18n import N_
 from seodang.metric_registry import BINARY_METRICS, SUMMARY_METRICS
 
 TUNED_VARIANT = "tuned"
+ALIGNED_VARIANT = "aligned"
+"""Variant of the model after preference tuning; only in runs with a method of `align`."""
 CHAMPION_VARIANT = "champion"
 MAJORITY = "majority"
 """Variant of the most frequent label of the training records."""
@@ -21,6 +23,8 @@ GUESS = "guess"
 """Variant of a uniform choice among an item's options."""
 SHUFFLED = "shuffled"
 """Variant of the tuned model's answers against the references of other items."""
+ALIGNED_SHUFFLED = "aligned_shuffled"
+"""The same of the aligned model's answers."""
 _FORMER_PREFIX = "champion_"  # of earlier champions that candidates are compared with
 TASK_FILE_SPLIT = "task"  # of items that a task file adds to the splits
 
@@ -37,7 +41,7 @@ def name_champion(version: str) -> str:
 
 def is_base_variant(name: str) -> bool:
     """Return whether a variant is the base model with a prompt."""
-    return name not in (TUNED_VARIANT, CHAMPION_VARIANT) and not name.startswith(_FORMER_PREFIX)
+    return name not in (TUNED_VARIANT, ALIGNED_VARIANT, CHAMPION_VARIANT) and not name.startswith(_FORMER_PREFIX)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,13 +63,16 @@ class PromotedRun:
         return question
 
 
-def read_promoted_run(splits: Mapping[str, Iterable[Row]], items: Iterable[Row], scores: Iterable[Row]) -> PromotedRun:
+def read_promoted_run(
+    splits: Mapping[str, Iterable[Row]], items: Iterable[Row], scores: Iterable[Row], candidate: str = TUNED_VARIANT
+) -> PromotedRun:
     """Return the run from the rows of its files.
 
     Args:
         splits: Records by split: train, validation, test, unseen.
         items: Evaluated items, those of task files included.
         scores: Of all variants.
+        candidate: Variant that was promoted.
     """
     run = PromotedRun()
     for name, rows in splits.items():
@@ -80,7 +83,7 @@ def read_promoted_run(splits: Mapping[str, Iterable[Row]], items: Iterable[Row],
     for row in items:
         run.questions[row["task"], row["id"]] = run.add(row)
     for row in scores:
-        if row["variant"] == TUNED_VARIANT and row["split"] != "unseen":
+        if row["variant"] == candidate and row["split"] != "unseen":
             values = {name: row.get(name) for name in ITEM_METRICS} | row["extra_metrics"]
             own = {name: float(value) for name, value in values.items() if value is not None}
             run.scores[row["task"], row["item"]] = own

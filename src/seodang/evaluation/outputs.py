@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from seodang.evaluation.aggregate import (
+    ALIGNED_VARIANT,
     CHAMPION_VARIANT,
     TUNED_VARIANT,
     ItemScore,
@@ -31,6 +32,7 @@ def write_outputs(
     names = {
         **report["best"],
         TUNED_VARIANT: TUNED_VARIANT,
+        **({ALIGNED_VARIANT: ALIGNED_VARIANT} if ALIGNED_VARIANT in rows else {}),
         **({CHAMPION_VARIANT: CHAMPION_VARIANT} if report["champion"] else {}),
     }
     write_json(

@@ -16,24 +16,25 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from seodang.evaluation.aggregate import GUESS, SHUFFLED, TUNED_VARIANT, ItemScore
+from seodang.evaluation.aggregate import ALIGNED_SHUFFLED, ALIGNED_VARIANT, GUESS, SHUFFLED, TUNED_VARIANT, ItemScore
 from seodang.evaluation.metrics import compute_chrf, is_exact_match
 
+_SHUFFLED_VARIANTS: Final = {TUNED_VARIANT: SHUFFLED, ALIGNED_VARIANT: ALIGNED_SHUFFLED}
 _OTHER_ITEMS: Final = 20  # references that an answer is compared with
 
 
 def score_question_blind(scores: Iterable[ItemScore], options: dict[tuple[str, str], int]) -> Iterator[ItemScore]:
-    """Yield the scores of shuffled references and of guesses, for the items of the tuned model.
+    """Yield the scores of shuffled references and of guesses, for the items of the tuned and the aligned model.
 
     Args:
         scores: Of all variants.
         options: Number of options by task and item.
     """
-    tasks: dict[tuple[str, str, str], list[ItemScore]] = {}
+    tasks: dict[tuple[str, str, str, str], list[ItemScore]] = {}
     for score in scores:
-        if score.variant == TUNED_VARIANT:
-            tasks.setdefault((score.split, score.task, score.language), []).append(score)
-            if score.accuracy is not None:
+        if score.variant in _SHUFFLED_VARIANTS:
+            tasks.setdefault((score.variant, score.split, score.task, score.language), []).append(score)
+            if score.variant == TUNED_VARIANT and score.accuracy is not None:
                 yield _make_score(score, GUESS, accuracy=1 / options[score.task, score.item])
     for task in tasks.values():
         answered = sorted((score for score in task if score.chrf is not None), key=lambda score: score.item)
@@ -50,7 +51,7 @@ def _shuffle_references(scores: Sequence[ItemScore]) -> Iterator[ItemScore]:
         answer = score.answer or ""
         yield _make_score(
             score,
-            SHUFFLED,
+            _SHUFFLED_VARIANTS[score.variant],
             chrf=_compute_mean([compute_chrf(answer, reference) for reference in references]),
             exact_match=_compute_mean([float(is_exact_match(answer, reference)) for reference in references]),
         )

@@ -29,7 +29,7 @@ class Variant:
     name: str
     format: PromptFormat
     shots: int
-    model: Literal["base", "tuned", "champion"]
+    model: Literal["base", "tuned", "aligned", "champion"]
     template_index: int = 0  # for task files that have several prompt templates
     is_calibrated: bool = False  # whether the label preferences of the prompt are subtracted (calibration.py)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import subprocess
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ def build_lineage(
     Raises:
         ArtifactError: If a file is missing, or the verdict belongs to another adapter.
     """
-    checksums = {"scores_sha256": _compute_sha256(paths.scores), "adapter_sha256": compute_tuned_sha256(paths.adapter)}
+    adapter = get_candidate_adapter(verdict, paths)
+    checksums = {"scores_sha256": _compute_sha256(paths.scores), "adapter_sha256": compute_tuned_sha256(adapter)}
     for name, checksum in checksums.items():
         if verdict.get(name) != checksum:
             raise ArtifactError(
@@ -57,6 +59,7 @@ def build_lineage(
         "licences": serialize_verdict(licences),
         "verdict": drop_schema(verdict),
         **checksums,
+        **_describe_alignment(verdict, paths),
         "splits": {name: _compute_sha256(paths.get_split_path(name)) for name in ("train", "validation", "test")},
         "accepted_sha256": _compute_sha256(paths.accepted_records),
         "records_sha256": _compute_sha256(paths.records),
@@ -69,6 +72,26 @@ def build_lineage(
         "git_commit": _read_git_commit(paths.root),
         "dvc_lock_sha256": _compute_sha256(paths.root / "dvc.lock") if (paths.root / "dvc.lock").exists() else None,
     }
+
+
+def get_candidate_adapter(verdict: Mapping[str, Any], paths: Paths) -> Path:
+    """Return the adapter of the candidate that a verdict is about: the tuned or the aligned one.
+
+    Raises:
+        ArtifactError: If it is gone.
+    """
+    name = verdict.get("candidate", "tuned")
+    if name not in paths.list_candidates():
+        raise ArtifactError(_("{folder} has no adapter; run: dvc repro align", folder=paths.aligned_adapter))
+    return paths.list_candidates()[name]
+
+
+def _describe_alignment(verdict: Mapping[str, Any], paths: Paths) -> dict[str, Any]:
+    """Return how an aligned candidate was made: the method, the tuned adapter before it, and the preference records."""
+    if verdict.get("candidate") != "aligned":
+        return {}
+    report = read_json(paths.align_report)
+    return {"alignment": {name: report[name] for name in ("method", "tuned_sha256", "input_sha256", "records")}}
 
 
 def _build_terms(licences: list[str]) -> dict[str, Any]:

@@ -101,7 +101,8 @@ def _select_licence(base: list[str], data: list[str]) -> dict[str, str]:
 
 def _get_tuned_scores(card_data: ModelCardData) -> dict[str, Any]:
     variants = card_data.evaluate_report["variants"]
-    return next((variant for variant in variants if variant["name"] == _TUNED), {})
+    candidate = card_data.lineage["verdict"].get("candidate", _TUNED)
+    return next((variant for variant in variants if variant["name"] == candidate), {})
 
 
 def _build_results(card_data: ModelCardData) -> list[dict[str, Any]]:

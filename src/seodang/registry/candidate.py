@@ -101,7 +101,8 @@ def check_reproducible(root: Path) -> None:
 def build_candidate(verdict: dict[str, Any], package: dict[str, Any], evaluate_report: dict[str, Any]) -> Candidate:
     """Return the candidate that the verdict and two stage reports describe."""
     lineage = package["lineage"]
-    tuned: dict[str, Any] = next((variant for variant in evaluate_report["variants"] if variant["name"] == _TUNED), {})
+    name = verdict.get("candidate", _TUNED)
+    tuned: dict[str, Any] = next((variant for variant in evaluate_report["variants"] if variant["name"] == name), {})
     return Candidate(
         adapter_sha256=lineage["adapter_sha256"],
         weights_sha256=package["weights_sha256"],

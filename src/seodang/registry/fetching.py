@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from seodang.errors import ArtifactError, ModelError
+from seodang.evaluation.aggregate import ALIGNED_VARIANT, TUNED_VARIANT
 from seodang.evaluation.exam import PromotedRun, read_promoted_run
 from seodang.i18n import _
 from seodang.io.atomic import compute_sha256, flush_folder, remove_stale_parts
@@ -83,12 +84,24 @@ def fetch_promoted_run(champion: Champion, paths: Paths) -> PromotedRun:
         ModelError: If neither cache nor remote has them.
     """
     folder = paths.champions / f"{champion.revision}.run"
-    names = {name: paths.get_split_path(name) for name in _SPLITS} | {"items": paths.items, "scores": paths.scores}
+    names = {
+        **{name: paths.get_split_path(name) for name in _SPLITS},
+        "items": paths.items,
+        "scores": paths.scores,
+        "report": paths.evaluate_report,
+    }
     if not _is_intact(folder, names.values()):
         shutil.rmtree(folder, ignore_errors=True)
         _fetch_files(champion, paths, names, folder)
+    evaluation = read_json(folder / names.pop("report").name)
     rows = {name: read_rows(folder / file.name) for name, file in names.items()}
-    return read_promoted_run({name: rows[name] for name in _SPLITS}, rows["items"], rows["scores"])
+    is_aligned = evaluation.get("aligned_sha256") == champion.adapter_sha256
+    return read_promoted_run(
+        {name: rows[name] for name in _SPLITS},
+        rows["items"],
+        rows["scores"],
+        ALIGNED_VARIANT if is_aligned else TUNED_VARIANT,
+    )
 
 
 def _fetch_files(champion: Champion, paths: Paths, names: dict[str, Path], folder: Path) -> None:

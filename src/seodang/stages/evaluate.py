@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from seodang.config import EvaluateParams, PromptFormat, PromptParams, TrainParams
 from seodang.evaluation.aggregate import (
+    ALIGNED_VARIANT,
     CHAMPION_VARIANT,
     TUNED_VARIANT,
     ItemScore,
@@ -71,7 +72,7 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
     champions = _list_champions(champion_file)
     # Before the scoring, because records that DVC cannot fetch should not cost an evaluation.
     exams = [asdict(item) for item in _compare_exams(champions.values(), tasks, paths)]
-    variants = _list_variants(prompt, evaluate, tasks, champions)
+    variants = _list_variants(prompt, evaluate, tasks, champions, paths)
     formats = _describe_formats(variants, tokenizer)
     key = _compute_run_key(formats, train, evaluate, tasks, champions, paths)
     with open_result_log(paths.evaluation, key) as result_log:
@@ -98,6 +99,7 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
         "formats": formats,
         "settings": evaluate.model_dump(),
         "adapter_sha256": compute_tuned_sha256(paths.adapter),
+        **_describe_aligned(paths),
         "champion": _identify(champion_file.champion) if champion_file.champion else None,
         "best_champions": [_identify(champion) for champion in champion_file.best],
         "resumed": len(result_log.rows),
@@ -147,12 +149,27 @@ def _identify(champion: Champion) -> dict[str, str]:
     }
 
 
+def _describe_aligned(paths: Paths) -> dict[str, Any]:
+    """Return the checksum of the aligned adapter; nothing while align.method is none."""
+    adapter = paths.list_candidates().get(ALIGNED_VARIANT)
+    return {} if adapter is None else {"aligned_sha256": compute_tuned_sha256(adapter)}
+
+
 def _list_variants(
-    prompt: PromptParams, evaluate: EvaluateParams, tasks: Sequence[TaskSamples], champions: Mapping[str, Champion]
+    prompt: PromptParams,
+    evaluate: EvaluateParams,
+    tasks: Sequence[TaskSamples],
+    champions: Mapping[str, Champion],
+    paths: Paths,
 ) -> list[Variant]:
     return [
         *iter_base_variants(evaluate, count_templates(tasks)),
         Variant(TUNED_VARIANT, prompt.format, 0, "tuned"),
+        *(
+            [Variant(ALIGNED_VARIANT, prompt.format, 0, "aligned")]
+            if ALIGNED_VARIANT in paths.list_candidates()
+            else []
+        ),
         *(
             Variant(name, cast(PromptFormat, champion.prompt_format), 0, "champion")
             for name, champion in champions.items()
@@ -209,10 +226,10 @@ def _compute_run_key(
 ) -> str:
     """Return the sha256 of everything that the scores depend on."""
     weights = {
-        folder.name: {
+        name: {
             str(file.relative_to(folder)): compute_sha256(file) for file in sorted(folder.rglob("*")) if file.is_file()
         }
-        for folder in (paths.base, paths.adapter)
+        for name, folder in {paths.base.name: paths.base, **paths.list_candidates()}.items()
     }
     inputs = {
         "formats": formats,
@@ -235,7 +252,7 @@ def _build_variant_model(
     def load(models: ModelSlot) -> tuple[Any, PreTrainedTokenizerBase]:
         if variant.model == "base":
             return models.load(paths.base), tokenizer
-        return models.load_tuned(paths.base, paths.adapter), tokenizer
+        return models.load_tuned(paths.base, paths.list_candidates()[variant.model]), tokenizer
 
     return VariantModel(variant, load)
 

@@ -30,7 +30,7 @@ from seodang.models.loading import load_tokenizer, read_context_length
 from seodang.models.tokenization import encode_prompt, get_end_id
 from seodang.packaging.bento import MODEL_CARD, NOTICE, build_bento, get_store_folder, store_model
 from seodang.packaging.checksums import CHECKSUMS_NAME, write_checksums
-from seodang.packaging.lineage import build_lineage
+from seodang.packaging.lineage import build_lineage, get_candidate_adapter
 from seodang.packaging.merge import compute_merged_size, merge
 from seodang.packaging.model_card import ModelCardData, render_model_card
 from seodang.packaging.model_folder import MANIFEST_NAME, Manifest, compute_content_version, write_manifest
@@ -68,14 +68,15 @@ def _package(prompt: PromptParams, train: TrainParams, package: PackageParams, p
     )
     lineage = build_lineage(prompt, verdict, licences, paths)
     stage_reports = _read_stage_reports(train, paths)
-    _check_disk_space(paths)
-    logger.info(_("merging {adapter} into {base}", adapter=paths.adapter, base=paths.base))
-    merge(paths.base, paths.adapter, paths.merged_model)
+    adapter = get_candidate_adapter(verdict, paths)
+    _check_disk_space(adapter, paths)
+    logger.info(_("merging {adapter} into {base}", adapter=adapter, base=paths.base))
+    merge(paths.base, adapter, paths.merged_model)
     splits_input = decide_input_split(read_records(paths.get_split_path("train")))
     write_reader_settings(
         paths.base, paths.merged_model, prompt.format, package.max_new_tokens, splits_input=splits_input
     )
-    parity = _check_parity(prompt, package, paths, splits_input=splits_input)
+    parity = _check_parity(prompt, package, adapter, paths, splits_input=splits_input)
     penalty = stage_reports["evaluate_report"]["settings"]["frequency_penalty"]  # it is served as it was evaluated
     manifest = _write_manifest(prompt, package, penalty, lineage, paths.merged_model)
     version = compute_content_version(paths.merged_model, manifest.fingerprint)
@@ -134,9 +135,9 @@ def _read_stage_reports(train: TrainParams, paths: Paths) -> dict[str, Any]:
     }
 
 
-def _check_disk_space(paths: Paths) -> None:
+def _check_disk_space(adapter: Path, paths: Paths) -> None:
     """Raise an error if the merged model and its copy in BentoML's store would not fit on the disk."""
-    size, store = compute_merged_size(paths.base, paths.adapter), get_store_folder()
+    size, store = compute_merged_size(paths.base, adapter), get_store_folder()
     if is_same_disk(paths.merged_model, store):
         check_space(paths.merged_model, 2 * size, _("the merged model with its copy in {store}", store=store))
         return
@@ -144,7 +145,9 @@ def _check_disk_space(paths: Paths) -> None:
     check_space(store, size, _("the copy of the merged model in BentoML's store"))
 
 
-def _check_parity(prompt: PromptParams, package: PackageParams, paths: Paths, *, splits_input: bool) -> dict[str, Any]:
+def _check_parity(
+    prompt: PromptParams, package: PackageParams, adapter: Path, paths: Paths, *, splits_input: bool
+) -> dict[str, Any]:
     """Compare the merged model with base and adapter, then plain transformers with the service."""
     tokenizer = load_tokenizer(paths.base)
     records = list(itertools.islice(read_records(paths.get_split_path("test")), package.parity_prompts))
@@ -157,7 +160,7 @@ def _check_parity(prompt: PromptParams, package: PackageParams, paths: Paths, *,
     try:
         report = check_parity(
             paths.base,
-            paths.adapter,
+            adapter,
             paths.merged_model,
             prompts,
             package.parity_tokens,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
-from seodang.config import EvaluateParams, GateParams, PackageParams, PrepareParams, PromptParams
+from seodang.config import AlignBoundParams, EvaluateParams, GateParams, PackageParams, PrepareParams, PromptParams
 from seodang.errors import PreflightError
 from seodang.i18n import _
 from seodang.io.atomic import write_atomically
@@ -15,7 +16,8 @@ from seodang.io.model_parts import read_model_parts
 from seodang.licences.refusal import require_permission
 from seodang.licences.verdict import judge_licences, serialize_verdict
 from seodang.paths import Paths
-from seodang.preflight.checks import Preflight, check_run
+from seodang.preflight.checks import check_run
+from seodang.preflight.preferences import find_preference_problems
 from seodang.preflight.row_table import format_rows
 from seodang.stages import FromSection, Report
 
@@ -27,6 +29,8 @@ def run(
     prompt: PromptParams,
     prepare: PrepareParams,
     max_length: Annotated[int, FromSection("train")],
+    method: Annotated[str, FromSection("align")],
+    bounds: Annotated[AlignBoundParams, FromSection("align")],
     evaluate: EvaluateParams,
     gate: GateParams,
     package: PackageParams,
@@ -52,13 +56,13 @@ def run(
         logger.info(line)
     for warning in result.warnings:
         logger.warning(warning)
-    if result.problems:
-        raise PreflightError(_format_problems(result))
+    if problems := [*result.problems, *find_preference_problems(method, bounds, paths)]:
+        raise PreflightError(_format_problems(problems))
     require_permission(package.intended_use, package.name, parts, _("training does not start"))
     write_atomically(paths.preflight_passed, ["training may start\n"])
     return report
 
 
-def _format_problems(result: Preflight) -> str:
+def _format_problems(problems: Sequence[str]) -> str:
     heading = _("training does not start, because the run could not end with a verdict about what it trains:")
-    return "\n".join([heading, *(f"  - {problem}" for problem in result.problems)])
+    return "\n".join([heading, *(f"  - {problem}" for problem in problems)])

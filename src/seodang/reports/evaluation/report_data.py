@@ -9,6 +9,7 @@ from typing import Any, Final
 from seodang.config import GateParams
 from seodang.errors import ArtifactError
 from seodang.evaluation.aggregate import (
+    ALIGNED_VARIANT,
     CHAMPION_VARIANT,
     TUNED_VARIANT,
     ItemScore,
@@ -133,7 +134,8 @@ def _build_report_data(
     variants = [row["name"] for row in evaluation["variants"]]
     best = find_best_variant(evaluation)
     references = (best, *([CHAMPION_VARIANT] if CHAMPION_VARIANT in variants else []))
-    main_variants = (*references, TUNED_VARIANT)
+    candidate = verdict.get("candidate", TUNED_VARIANT)
+    main_variants = (*references, candidate)
     base_variants = [name for name in variants if is_base_variant(name)]
     best_of_task = find_best_by_task(scores, base_variants)
     columns = (*main_variants, *(name for name in variants if name not in main_variants))
@@ -141,7 +143,7 @@ def _build_report_data(
     records_by_key: dict[ItemKey, Record] = {(record.task, record.language, record.id): record for record in records}
     return EvaluationReportData(
         **{name: verdict[name] for name in ("verdict", "reasons", "results", "confidence")},
-        candidate=TUNED_VARIANT,
+        candidate=candidate,
         best=best,
         references=references,
         columns=columns,
@@ -149,12 +151,12 @@ def _build_report_data(
         variants=evaluation["variants"],
         formats=evaluation["formats"],
         panels=_build_panels(scores, evaluation["formats"], list_plot_metrics(verdict["results"]), plot_gate),
-        tasks=build_task_rows(scores, columns, TUNED_VARIANT, best_of_task, gate),
+        tasks=build_task_rows(scores, columns, candidate, best_of_task, gate),
         confusion_matrices=build_confusion_matrices(scores, main_variants),
         changes=find_changes(
             scores,
             records_by_key,
-            TUNED_VARIANT,
+            candidate,
             best_of_task,
             references[1:],
             [(result["metric"], result["tasks"]) for result in verdict["results"]],
@@ -204,7 +206,7 @@ def _build_panels(
             if (point := _build_point(variant, prompt, metric, in_language, gate))
         ]
         base = tuple(point for point in points if is_base_variant(point.variant))
-        levels = tuple(point for point in points if point.variant in (TUNED_VARIANT, CHAMPION_VARIANT))
+        levels = tuple(point for point in points if point.variant in (TUNED_VARIANT, ALIGNED_VARIANT, CHAMPION_VARIANT))
         if base:
             panels.append(ShotsPanel(metric, language, base, levels))
     return panels
