@@ -7,7 +7,6 @@ modules that it imports. `EXEMPT` lists what is left out and why. A contract tes
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,6 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from seodang.config.load import DEFAULTS
-from seodang.config.profiles import STARTER
-from seodang.config.yaml_file import read_yaml
 from seodang.paths import Paths
 from seodang.stages import list_parameters, list_sections, load_stage
 from seodang.stages.inputs import STAGES_WITH_INPUTS
@@ -109,28 +106,12 @@ def _get_dependency(module: str) -> str:
 
 
 def list_params(stage: str) -> list[Any]:
-    """Return the parameters of a stage in params.yaml and in the defaults below it, and its part of inputs.lock.
-
-    DVC stops if a parameter is not in the file. So a value that the starter file leaves to the defaults is watched
-    there; of params.yaml the stage watches the complete section.
-    """
-    parameters = list_parameters(load_stage(stage))
-    own = dict.fromkeys(name if _is_in_starter(name) else name.partition(".")[0] for name in parameters)
+    """Return the parameters of a stage in params.yaml and in the defaults below it, and its part of inputs.lock."""
+    sections = list_parameters(load_stage(stage))
     inputs = [{Paths(Path()).inputs_lock.name: [stage]}] if stage in STAGES_WITH_INPUTS else []
-    entry = CommentedSeq([*_drop_covered(own), {str(DEFAULTS.relative_to(ROOT)): parameters}, *inputs])
+    entry = CommentedSeq([*sections, {str(DEFAULTS.relative_to(ROOT)): sections}, *inputs])
     entry.fa.set_flow_style()
     return entry
-
-
-def _is_in_starter(parameter: str) -> bool:
-    section, _dot, name = parameter.partition(".")
-    return not name or name in read_yaml(STARTER)[section]
-
-
-def _drop_covered(parameters: Iterable[str]) -> list[str]:
-    """Return the parameters without values of a section that is listed completely."""
-    names = list(parameters)
-    return [name for name in names if "." not in name or name.partition(".")[0] not in names]
 
 
 def build_curve_plots() -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.fixtures.gate import build_bounds, build_gate
+from tests.fixtures.gate import build_align, build_gate
 
 from seodang.config import EvaluateParams, PromptParams
 from seodang.errors import EvaluationError
@@ -121,7 +121,7 @@ def test_champions_that_were_better_are_scored_and_compared_too(
     penalties = record_penalties(monkeypatch)
     assert run_stage(paths) == ["zero_shot", "few_shot", "tuned", "champion", "champion_v0.1.0"]
     assert penalties == [0.0, 0.0, 0.0, 1.9, 1.9]  # a champion is evaluated as it is served
-    verdict = gate.run(gate=build_loss_gate(), bounds=build_bounds(), paths=paths)
+    verdict = gate.run(gate=build_loss_gate(), align=build_align(), paths=paths)
     assert [result["against"] for result in verdict["results"] if result["rule"] == 1] == [
         "champion v0.3.0"
     ]  # both have the same weights here, so one comparison is enough
@@ -130,7 +130,7 @@ def test_champions_that_were_better_are_scored_and_compared_too(
         if row["variant"] == "champion_v0.1.0":
             row["loss"] = 0.1
     write_rows(paths.scores, rows)
-    verdict = gate.run(gate=build_loss_gate(), bounds=build_bounds(), paths=paths)
+    verdict = gate.run(gate=build_loss_gate(), align=build_align(), paths=paths)
     against = [result["against"] for result in verdict["results"] if result["rule"] == 1]
     assert against == ["champion v0.3.0", "champion v0.1.0"]
 
@@ -147,7 +147,7 @@ def test_items_whose_answer_changed_since_the_promotion_are_left_out_and_said_fi
     monkeypatch.setattr(stage, "fetch_promoted_run", lambda champion, paths: before)
     run_stage(paths)
     assert {row["status"] for row in read_rows(paths.exams)} == {"changed"}
-    verdict = gate.run(gate=build_loss_gate(), bounds=build_bounds(), paths=paths)
+    verdict = gate.run(gate=build_loss_gate(), align=build_align(), paths=paths)
     assert verdict["verdict"] != "promote"
     assert "other reference answers than at the promotion of v0.3.0" in verdict["reasons"][0]["en"]
     assert "no item is left to compare with the champion" in verdict["reasons"][1]["en"]
@@ -164,7 +164,7 @@ def test_a_candidate_that_is_the_champion_itself_is_not_compared_with_itself(
     monkeypatch.setattr(stage, "read_manifest", lambda folder: SimpleNamespace(frequency_penalty=0.0))
     monkeypatch.setattr(stage, "fetch_promoted_run", lambda champion, paths: PromotedRun())
     run_stage(paths)
-    verdict = gate.run(gate=build_loss_gate(), bounds=build_bounds(), paths=paths)
+    verdict = gate.run(gate=build_loss_gate(), align=build_align(), paths=paths)
     assert {result["rule"] for result in verdict["results"]} == {0}
     reasons = [reason["en"] for reason in verdict["reasons"]]
     assert any(reason.startswith("the candidate is champion v0.3.0 itself") for reason in reasons)
@@ -174,7 +174,7 @@ def test_a_candidate_that_is_the_champion_itself_is_not_compared_with_itself(
         {**row, "loss": 0.1} if row["variant"] == "champion" and row["loss"] else row for row in read_rows(paths.scores)
     ]
     write_rows(paths.scores, rows)  # as with another package of the same adapter, such as with a penalty
-    verdict = gate.run(gate=build_loss_gate(), bounds=build_bounds(), paths=paths)
+    verdict = gate.run(gate=build_loss_gate(), align=build_align(), paths=paths)
     assert {result["rule"] for result in verdict["results"]} == {0, 1}
 
 
@@ -188,10 +188,10 @@ def test_a_judgement_is_recorded_once(paths, make_tiny_adapter, run_stage):
     make_tiny_adapter(paths.base, paths.adapter)
     run_stage(paths)
     gate_params = build_loss_gate().model_copy(update={"rules": build_loss_gate().rules[:1]})
-    first = gate.run(gate=gate_params, bounds=build_bounds(), paths=paths)
+    first = gate.run(gate=gate_params, align=build_align(), paths=paths)
     [file] = paths.ledger.glob("*.jsonl")
     content = file.read_bytes()
-    assert gate.run(gate=gate_params, bounds=build_bounds(), paths=paths) == first
+    assert gate.run(gate=gate_params, align=build_align(), paths=paths) == first
     assert file.read_bytes() == content
     assert first["results"][0]["judgement"] == 1
     rows = list(read_rows(paths.scores))
@@ -199,7 +199,7 @@ def test_a_judgement_is_recorded_once(paths, make_tiny_adapter, run_stage):
         if row["variant"] == "tuned":
             row["loss"] += 0.01
     write_rows(paths.scores, rows)
-    assert gate.run(gate=gate_params, bounds=build_bounds(), paths=paths)["results"][0]["judgement"] == 2
+    assert gate.run(gate=gate_params, align=build_align(), paths=paths)["results"][0]["judgement"] == 2
     assert len(read_ledger(paths.ledger)) == 2
 
 
@@ -315,7 +315,7 @@ def judge_losses(paths):
     rule = {"metric": "loss", "margin": 0.1}
     champion = {**rule, "against": "champion", "test": "non_inferiority"}
     gate_params = build_gate(rule, champion, resamples=1000, minimum_items=2, judgements=1000)
-    return gate.run(gate=gate_params, bounds=build_bounds(), paths=paths)
+    return gate.run(gate=gate_params, align=build_align(), paths=paths)
 
 
 def test_the_aligned_model_is_compared_with_the_tuned_one_and_may_be_the_candidate(aligned_paths):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.fixtures.gate import build_bounds, build_gate
+from tests.fixtures.gate import build_align, build_gate
 
 from seodang.config import EvaluateParams, PromptParams
 from seodang.errors import EvaluationError
@@ -123,7 +123,7 @@ def paths(tmp_path_factory, build_specs, build_train_params, make_tiny_adapter, 
 
 
 def decide(paths, *rules, **changes):
-    return gate.run(gate=build_gate(*rules, **GATE, **changes), bounds=build_bounds(), paths=paths)
+    return gate.run(gate=build_gate(*rules, **GATE, **changes), align=build_align(), paths=paths)
 
 
 def test_verdict_and_page_include_every_item_with_its_metrics(paths):

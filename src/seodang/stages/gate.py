@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Any
 
-from seodang.config import AlignBoundParams, GateParams
+from seodang.config import AlignParams, GateParams
 from seodang.evaluation.aggregate import (
     ALIGNED_SHUFFLED,
     ALIGNED_VARIANT,
@@ -37,12 +37,12 @@ from seodang.io.atomic import compute_sha256
 from seodang.io.jsonl import read_json, read_rows, write_json
 from seodang.paths import Paths
 from seodang.registry.ledger.recording import RecordedDecision, decide_and_record
-from seodang.stages import FromSection, Report
+from seodang.stages import Report
 
 logger = logging.getLogger(__name__)
 
 
-def run(*, gate: GateParams, bounds: Annotated[AlignBoundParams, FromSection("align")], paths: Paths) -> Report:
+def run(*, gate: GateParams, align: AlignParams, paths: Paths) -> Report:
     """Compare the tuned model with the base's prompts and the champion, and write the verdict.
 
     After preference tuning the aligned model is a second candidate, which is compared with the tuned one too.
@@ -56,7 +56,7 @@ def run(*, gate: GateParams, bounds: Annotated[AlignBoundParams, FromSection("al
     candidate = TUNED_VARIANT
     if ALIGNED_VARIANT in evaluation["formats"]:
         alignment = read_json(paths.align_report)
-        further = build_alignment_reasons(alignment, bounds)
+        further = build_alignment_reasons(alignment, align.bounds)
         recorded[ALIGNED_VARIANT] = _judge(ALIGNED_VARIANT, evaluation, gate, tasks, licences, further, paths)
         decisions = {name: each.decision for name, each in recorded.items()}
         candidate = choose_candidate(decisions)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
-from seodang.config import AlignBoundParams, EvaluateParams, GateParams, PackageParams, PrepareParams, PromptParams
+from seodang.config import AlignParams, EvaluateParams, GateParams, PackageParams, PrepareParams, PromptParams
 from seodang.errors import PreflightError
 from seodang.i18n import _
 from seodang.io.atomic import write_atomically
@@ -29,8 +29,7 @@ def run(
     prompt: PromptParams,
     prepare: PrepareParams,
     max_length: Annotated[int, FromSection("train")],
-    method: Annotated[str, FromSection("align")],
-    bounds: Annotated[AlignBoundParams, FromSection("align")],
+    align: AlignParams,
     evaluate: EvaluateParams,
     gate: GateParams,
     package: PackageParams,
@@ -56,7 +55,7 @@ def run(
         logger.info(line)
     for warning in result.warnings:
         logger.warning(warning)
-    if problems := [*result.problems, *find_preference_problems(method, bounds, paths)]:
+    if problems := [*result.problems, *find_preference_problems(align.method, align.bounds, paths)]:
         raise PreflightError(_format_problems(problems))
     require_permission(package.intended_use, package.name, parts, _("training does not start"))
     write_atomically(paths.preflight_passed, ["training may start\n"])
