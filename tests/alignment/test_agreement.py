@@ -4,7 +4,7 @@ import pytest
 import torch
 from datasets import Dataset
 from peft import PeftModel
-from tests.alignment.alignment_processes import FORMAT, tokenize
+from tests.alignment.alignment_processes import FORMAT, compute_log_probs, tokenize
 from tests.fixtures.training import create_preference_records
 from torch.nn.functional import logsigmoid
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
@@ -84,13 +84,6 @@ def test_losses_per_step_are_those_of_plain_trl_on_the_same_texts(
     losses = read_losses(ours)
     assert len(losses) == {"dpo": 4, "kto": 8, "orpo": 4}[method]
     assert losses == pytest.approx(read_losses(plain), abs=1e-5)
-
-
-def compute_log_probs(model, prompt, answer):
-    """Return the log-probability of each token of a text after the first one, without TRL."""
-    ids = torch.tensor([prompt + answer])
-    logits = model(input_ids=ids).logits[0, :-1].float()
-    return logits.log_softmax(-1).gather(-1, ids[0, 1:, None])[:, 0]
 
 
 def sum_answer(model, prompt, answer):

@@ -72,6 +72,38 @@ def test_the_report_compares_the_aligned_with_the_tuned_model_on_held_out_pairs(
     assert not any(ready.alignment.iterdir())
 
 
+def test_grpo_reports_constraints_met_before_and_after_on_held_out_prompts(ready, run_small, make_records):
+    for split in ("train", "test"):
+        write_records(ready.get_split_path(split), make_records(split))
+    changes = {"group_size": 4, "max_new_tokens": 8, "prompts": 12, "epochs": 1.0}
+    run_small(ready, method="grpo", **changes)
+    report = read_json(ready.align_report)
+    rewards = report["rewards"]
+    met = rewards["constraints_met"]
+    assert rewards["constrained_prompts"] >= 5
+    assert met["constraints"] == sum(counts["constraints"] for counts in rewards["by_constraint"].values())
+    assert met["change"]["value"] == pytest.approx(met["aligned"]["value"] - met["tuned"]["value"], abs=1e-4)
+    assert rewards["exact_answers"]["tuned"]["value"] == 0.0
+    assert report["pairs"]["pairs"] == 12  # the gate reads them
+    assert {"reward", "constraints_met", "answer_length", "kl_per_token"} <= set(read_curves(ready.align_live))
+
+
+@pytest.fixture
+def make_records(build_record):
+    """Makes records of a split: open questions and closed ones."""
+
+    def make_records(split):
+        open_questions = [
+            build_record(f"{split} {number} 번째 문장을 따라 쓰세요.", output="비가 옵니다.") for number in range(9)
+        ]
+        closed = [
+            build_record("감정은?", f"{split} {number} 좋았다", "긍정", choices=("긍정", "부정")) for number in range(4)
+        ]
+        return [*open_questions, *closed]
+
+    return make_records
+
+
 def test_records_that_are_too_long_are_counted_and_a_set_of_only_such_records_is_refused(ready, run_small):
     with pytest.raises(TrainingError, match=r"no preference record to learn from \(too long: 12\)"):
         run_small(ready, max_length=20)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import torch
 from peft import PeftModel
@@ -44,10 +44,26 @@ class AnswerScore:
 
     id: str
     group: str
-    tuned_tokens: list[int]
-    aligned_tokens: list[int]
+    tuned: Generation
+    aligned: Generation
     divergences: list[float]
     """KL(aligned || tuned) in nats, at each token of the aligned model's answer."""
+
+
+class Question(Protocol):
+    """What is asked of both models: a preference pair, or a prompt with a reward."""
+
+    @property
+    def id(self) -> str:
+        """Of the record."""
+
+    @property
+    def group(self) -> str:
+        """Equal for questions that are not independent of each other."""
+
+    @property
+    def prompt(self) -> list[int]:
+        """Token ids."""
 
 
 class ModelPair:
@@ -86,27 +102,23 @@ def _score(model: Any, pairs: Sequence[PreferencePair], batch_tokens: int) -> li
 
 
 def answer_prompts(
-    models: ModelPair, pairs: Sequence[PreferencePair], *, end_id: int, max_new_tokens: int, batch_tokens: int
+    models: ModelPair, questions: Sequence[Question], *, end_id: int, max_new_tokens: int, batch_tokens: int
 ) -> list[AnswerScore]:
-    """Return the greedy answers of both models to the prompts of pairs, with the divergence of the aligned one."""
-    prompts = [pair.prompt for pair in pairs]
+    """Return the greedy answers of both models to prompts, with the divergence of the aligned one."""
+    prompts = [question.prompt for question in questions]
     settings = {"end_id": end_id, "max_new_tokens": max_new_tokens, "batch_tokens": batch_tokens}
     tuned, aligned = (generate(models.select(name), prompts, **settings) for name in (TUNED, ALIGNED))
     answers = [[*each.tokens, end_id] if each.has_eos else each.tokens for each in aligned]
     return [
         AnswerScore(
-            pair.id,
-            pair.group,
-            _list_tokens(before),
-            _list_tokens(after),
-            _measure_divergence(models, pair.prompt, ids),
+            question.id,
+            question.group,
+            before,
+            after,
+            _measure_divergence(models, question.prompt, ids),
         )
-        for pair, before, after, ids in zip(pairs, tuned, aligned, answers, strict=True)
+        for question, before, after, ids in zip(questions, tuned, aligned, answers, strict=True)
     ]
-
-
-def _list_tokens(generation: Generation) -> list[int]:
-    return list(generation.tokens)
 
 
 @torch.inference_mode()

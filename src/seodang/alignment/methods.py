@@ -18,17 +18,20 @@ class AlignmentMethod:
     name: str
     starts_from_tuned: bool
     """Whether training continues the tuned adapter, which is also the reference; else a new adapter of the base."""
-    uses_single_answers: bool
+    uses_single_answers: bool = False
     """Whether it learns from single answers with a thumb; a pair is then two of them."""
+    uses_rewards: bool = False
+    """Whether it learns from rewards of its own answers to prompts; then no preferences are needed."""
 
 
 METHODS: Final[Mapping[str, AlignmentMethod]] = MappingProxyType(
     {
         method.name: method
         for method in (
-            AlignmentMethod(name="dpo", starts_from_tuned=True, uses_single_answers=False),
+            AlignmentMethod(name="dpo", starts_from_tuned=True),
             AlignmentMethod(name="kto", starts_from_tuned=True, uses_single_answers=True),
-            AlignmentMethod(name="orpo", starts_from_tuned=False, uses_single_answers=False),
+            AlignmentMethod(name="orpo", starts_from_tuned=False),
+            AlignmentMethod(name="grpo", starts_from_tuned=True, uses_rewards=True),
         )
     }
 )

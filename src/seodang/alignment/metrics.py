@@ -15,10 +15,14 @@ _CURVES: Final = {
     "rewards/margins": curves.REWARD_MARGIN,
     "logps/chosen": curves.CHOSEN_LOG_PROBABILITY,
     "logps/rejected": curves.REJECTED_LOG_PROBABILITY,
-    "kl": curves.REFERENCE_POINT,
     "eval_rewards/accuracies": curves.HELD_OUT_REWARD_ACCURACY,
     "eval_rewards/margins": curves.HELD_OUT_REWARD_MARGIN,
+    "reward": curves.REWARD,
+    "constraints_met": curves.CONSTRAINTS_MET,
+    "completions/mean_length": curves.ANSWER_LENGTH,
 }
+# KTO's reference point is the mean of a sum over tokens, GRPO's divergence a mean over tokens.
+_DIVERGENCES: Final = {True: curves.REFERENCE_DIVERGENCE, False: curves.REFERENCE_POINT}
 _SPEEDS: Final = frozenset(curve.name for curve in (curves.TOKENS, curves.LABEL_TOKENS, curves.RECORDS))
 
 
@@ -50,4 +54,5 @@ class PreferenceMetrics(TrainingMetrics):
     def build_log_entry(self, logs: Mapping[str, float]) -> dict[str, float]:
         """Return the current values of the curves; TRL does not count the tokens of an optimizer step."""
         entry = {name: value for name, value in super().build_log_entry(logs).items() if name not in _SPEEDS}
-        return entry | {curve.name: float(logs[key]) for key, curve in _CURVES.items() if key in logs and entry}
+        names = {**_CURVES, "kl": _DIVERGENCES["reward" in logs]}
+        return entry | {curve.name: float(logs[key]) for key, curve in names.items() if key in logs and entry}

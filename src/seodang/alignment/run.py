@@ -12,11 +12,13 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from seodang.alignment.measures import ModelPair, answer_prompts, score_pairs
+from seodang.alignment.figures import measure_preferences
+from seodang.alignment.methods import get_alignment_method
 from seodang.alignment.metrics import PreferenceMetrics
-from seodang.alignment.preferences import PreferencePair, Preferences, tokenize_preferences
+from seodang.alignment.preferences import Preferences, tokenize_preferences
+from seodang.alignment.reward_figures import measure_rewards
+from seodang.alignment.reward_prompts import RewardPrompts, read_reward_prompts
 from seodang.alignment.run_key import compute_alignment_key
-from seodang.alignment.summary import summarize_answers, summarize_pairs
 from seodang.alignment.trainer_factory import PreferenceSplits
 from seodang.alignment.tuning import AlignmentPaths, AlignmentResult, align_model
 from seodang.config import AlignParams, PromptParams, TrainParams
@@ -30,7 +32,6 @@ from seodang.models.checkpoints import compute_weights_sha256
 from seodang.models.device import choose_device, get_peak_memory_mb, keep_freed_memory
 from seodang.models.loading import check_max_length, load_model, load_tokenizer
 from seodang.models.methods import get_method
-from seodang.models.tokenization import get_end_id
 from seodang.paths import Paths
 from seodang.prompting import compute_fingerprint
 from seodang.training.checkpointing import delete_other_runs
@@ -50,7 +51,7 @@ def run_alignment(prompt: PromptParams, train: TrainParams, align: AlignParams, 
     """
     stopwatch = Stopwatch()
     keep_freed_memory()
-    device = choose_device(train.device)
+    device, method = choose_device(train.device), get_alignment_method(align)
     inputs, run_dir = _prepare_run_dir(prompt, train, align, device, paths)
     tokenizer = load_tokenizer(paths.base)
     splits = PreferenceSplits(
@@ -59,9 +60,12 @@ def run_alignment(prompt: PromptParams, train: TrainParams, align: AlignParams, 
             for file in (paths.preferences_train, paths.preferences_test)
         )
     )
+    prompts = read_reward_prompts(prompt, align, tokenizer, paths) if method.uses_rewards else None
     _log_start(align, splits, device)
-    result = _tune(prompt, train, align, splits, tokenizer, device, run_dir, paths)
-    measured = _measure(prompt, train, align, splits.held_out, tokenizer, device, paths)
+    result = _tune(prompt, train, align, prompts or splits, tokenizer, device, run_dir, paths)
+    measured = measure_preferences(prompt, train, align, splits.held_out, tokenizer, device, paths)
+    if prompts is not None:
+        measured["rewards"] = measure_rewards(train, align, prompts, tokenizer, device, paths)
     report = {
         "method": align.method,
         "device": device,
@@ -97,6 +101,8 @@ def _prepare_run_dir(
             )
         )
     inputs = {file.stem: compute_sha256(file) for file in (paths.preferences_train, paths.preferences_test)}
+    if get_alignment_method(align).uses_rewards:
+        inputs["records"] = compute_sha256(paths.get_split_path("train"))
     inputs["adapter"] = compute_sha256(paths.adapter / ADAPTER)
     base = {
         str(file.relative_to(paths.base)): compute_known_sha256(file)
@@ -113,7 +119,7 @@ def _tune(
     prompt: PromptParams,
     train: TrainParams,
     align: AlignParams,
-    splits: PreferenceSplits,
+    data: PreferenceSplits | RewardPrompts,
     tokenizer: PreTrainedTokenizerBase,
     device: str,
     run_dir: Path,
@@ -127,7 +133,7 @@ def _tune(
         return align_model(
             model,
             tokenizer,
-            splits,
+            data,
             align,
             train,
             tracking.callbacks,
@@ -139,60 +145,6 @@ def _tune(
                 output=paths.aligned_adapter,
             ),
         )
-
-
-def _measure(
-    prompt: PromptParams,
-    train: TrainParams,
-    align: AlignParams,
-    held_out: Preferences,
-    tokenizer: PreTrainedTokenizerBase,
-    device: str,
-    paths: Paths,
-) -> dict[str, Any]:
-    """Return the figures on held-out pairs, for the saved adapter as it is evaluated."""
-    if not held_out.pairs:
-        return {"pairs": None, "answers": None, "samples": []}
-    models = ModelPair(load_model(paths.base, train.precision, device), paths.adapter, paths.aligned_adapter)
-    scores = score_pairs(models, held_out.pairs, train.tokens_per_micro_batch)
-    asked = _select_prompts(held_out.pairs, align.measured_prompts)
-    answers = answer_prompts(
-        models,
-        asked,
-        end_id=get_end_id(tokenizer, prompt.format),
-        max_new_tokens=_count_new_tokens(asked, align.max_length),
-        batch_tokens=4 * train.tokens_per_micro_batch,
-    )
-    samples = [
-        {
-            name: tokenizer.decode(ids, skip_special_tokens=True)
-            for name, ids in (
-                ("prompt", pair.prompt),
-                ("chosen", pair.chosen),
-                ("rejected", pair.rejected),
-                ("tuned", answer.tuned_tokens),
-                ("aligned", answer.aligned_tokens),
-            )
-        }
-        for pair, answer in zip(asked, answers, strict=True)
-    ]
-    return {
-        "pairs": summarize_pairs(scores, align.beta),
-        "answers": summarize_answers(answers),
-        "samples": samples[: train.report_samples],
-    }
-
-
-def _select_prompts(pairs: list[PreferencePair], count: int) -> list[PreferencePair]:
-    """Return one pair of each of the first prompts, in the order of the records' ids."""
-    first = {pair.group: pair for pair in sorted(pairs, key=lambda pair: pair.id, reverse=True)}
-    return sorted(first.values(), key=lambda pair: pair.id)[:count]
-
-
-def _count_new_tokens(pairs: list[PreferencePair], max_length: int) -> int:
-    """Return the maximum length of a measured answer: twice the longest answer of a pair, within align.max_length."""
-    longest_answer = max(max(len(pair.chosen), len(pair.rejected)) for pair in pairs)
-    return max(1, min(2 * longest_answer, max_length - max(len(pair.prompt) for pair in pairs)))
 
 
 def _count(preferences: Preferences) -> dict[str, int]:

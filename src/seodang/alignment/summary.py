@@ -44,7 +44,7 @@ def summarize_pairs(scores: Sequence[PairScore], beta: float) -> dict[str, Any]:
     return {
         "pairs": len(scores),
         **{name: _round(asdict(estimate_share(flags.astype(float), groups))) for name, flags in shares.items()},
-        **{name: _estimate_mean(values, groups) for name, values in means.items()},
+        **{name: estimate_mean(values, groups) for name, values in means.items()},
     }
 
 
@@ -53,25 +53,26 @@ def summarize_answers(answers: Sequence[AnswerScore]) -> dict[str, Any]:
     groups = [answer.group for answer in answers]
     before, after = (
         np.array([float(len(tokens)) for tokens in lengths])
-        for lengths in ([each.tuned_tokens for each in answers], [each.aligned_tokens for each in answers])
+        for lengths in ([each.tuned.tokens for each in answers], [each.aligned.tokens for each in answers])
     )
     totals = np.array([sum(each.divergences) for each in answers])
     tokens = np.array([float(len(each.divergences)) for each in answers])
     return {
         "prompts": len(answers),
-        "kl_per_token": _estimate_ratio(totals, tokens, groups),
-        "tuned_length": _estimate_mean(before, groups),
-        "aligned_length": _estimate_mean(after, groups),
-        "length_ratio": _estimate_ratio(after, before, groups),
-        "changed_answers": sum(each.tuned_tokens != each.aligned_tokens for each in answers),
+        "kl_per_token": estimate_ratio(totals, tokens, groups),
+        "tuned_length": estimate_mean(before, groups),
+        "aligned_length": estimate_mean(after, groups),
+        "length_ratio": estimate_ratio(after, before, groups),
+        "changed_answers": sum(each.tuned.tokens != each.aligned.tokens for each in answers),
     }
 
 
-def _estimate_mean(values: Floats, groups: Sequence[str]) -> dict[str, float | None]:
-    return _estimate_ratio(values, np.ones(len(values)), groups)
+def estimate_mean(values: Floats, groups: Sequence[str]) -> dict[str, float | None]:
+    """Return the mean with its interval over groups."""
+    return estimate_ratio(values, np.ones(len(values)), groups)
 
 
-def _estimate_ratio(numerators: Floats, denominators: Floats, groups: Sequence[str]) -> dict[str, float | None]:
+def estimate_ratio(numerators: Floats, denominators: Floats, groups: Sequence[str]) -> dict[str, float | None]:
     """Return the ratio of two sums over the pairs, with its interval over groups."""
     columns = np.column_stack([numerators, denominators])
     return _round(asdict(estimate(columns, groups, _divide)))

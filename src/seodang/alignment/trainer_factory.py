@@ -17,6 +17,8 @@ from trl.experimental.orpo import ORPOConfig
 from seodang.alignment.datasets import build_dataset
 from seodang.alignment.methods import get_alignment_method
 from seodang.alignment.preferences import Preferences
+from seodang.alignment.reward_prompts import RewardPrompts
+from seodang.alignment.reward_trainer import PromptGRPOTrainer, build_reward_arguments
 from seodang.alignment.trainer_args import build_trainer_kwargs
 from seodang.alignment.trainers import AnswerKTOTrainer, PairDPOTrainer, PairORPOTrainer
 from seodang.config import AlignParams, TrainParams
@@ -35,7 +37,7 @@ class PreferenceSplits:
 def build_trainer(
     tuned_model: PeftModel,
     tokenizer: PreTrainedTokenizerBase,
-    splits: PreferenceSplits,
+    data: PreferenceSplits | RewardPrompts,
     align: AlignParams,
     train: TrainParams,
     callbacks: Sequence[TrainerCallback],
@@ -43,29 +45,35 @@ def build_trainer(
     device: str,
     run: Path,
 ) -> Trainer:
-    """Return TRL's Trainer of the method; for DPO and KTO it adds a copy of the adapter as the reference.
+    """Return TRL's Trainer of the method; but for ORPO it adds a copy of the adapter as the reference.
 
     Raises:
         TrainingError: If there is nothing to learn from.
     """
-    training = _build_dataset(splits.training, align)
-    method = get_alignment_method(align)
-    has_held_out = bool(splits.held_out.list_answers() if method.uses_single_answers else splits.held_out.pairs)
     settings = build_trainer_kwargs(align, train, device, run)
-    if not has_held_out:
-        settings["eval_strategy"] = "no"
     checkpointing = build_callbacks(
         train.model_copy(update={"save_steps": align.save_steps, "early_stopping_patience": 0})
     )
-    trainer = _select_trainer(align, settings)(
-        model=tuned_model,
-        train_dataset=training,
-        eval_dataset=_build_dataset(splits.held_out, align) if has_held_out else None,
-        processing_class=tokenizer,
-        callbacks=[*callbacks, *checkpointing],
-    )
+    if isinstance(data, RewardPrompts):
+        create: Callable[..., Trainer] = partial(PromptGRPOTrainer, data.end_id)
+        arguments = build_reward_arguments(tuned_model, tokenizer, data, align, settings)
+    else:
+        create, arguments = _build_preference_arguments(data, align, settings)
+    trainer = create(model=tuned_model, processing_class=tokenizer, callbacks=[*callbacks, *checkpointing], **arguments)
     remove_console_callbacks(trainer)
     return trainer
+
+
+def _build_preference_arguments(
+    splits: PreferenceSplits, align: AlignParams, settings: dict[str, Any]
+) -> tuple[Callable[..., Trainer], dict[str, Any]]:
+    training = _build_dataset(splits.training, align)
+    method = get_alignment_method(align)
+    has_held_out = bool(splits.held_out.list_answers() if method.uses_single_answers else splits.held_out.pairs)
+    if not has_held_out:
+        settings["eval_strategy"] = "no"
+    held_out = _build_dataset(splits.held_out, align) if has_held_out else None
+    return _select_trainer(align, settings), {"train_dataset": training, "eval_dataset": held_out}
 
 
 def _build_dataset(preferences: Preferences, align: AlignParams) -> Dataset:

@@ -17,7 +17,7 @@ from seodang.training.checkpointing import CHECKPOINT_PREFIX, mark_complete
 _IGNORED_LABEL: Final = -100
 
 
-class _Adapted:
+class Adapted:
     """What all trainers share; stands before TRL's class in the order of resolution."""
 
     def _prepare_dataset(self, dataset: Any, *_arguments: Any) -> Any:
@@ -55,15 +55,15 @@ class _Adapted:
         mark_complete(run / f"{CHECKPOINT_PREFIX}{step}")
 
 
-class PairDPOTrainer(_Adapted, DPOTrainer):  # type: ignore[misc]
+class PairDPOTrainer(Adapted, DPOTrainer):  # type: ignore[misc]
     """DPO on our token ids."""
 
 
-class AnswerKTOTrainer(_Adapted, KTOTrainer):  # type: ignore[misc]
+class AnswerKTOTrainer(Adapted, KTOTrainer):  # type: ignore[misc]
     """KTO on our token ids."""
 
 
-class PairORPOTrainer(_Adapted, ORPOTrainer):  # type: ignore[misc]
+class PairORPOTrainer(Adapted, ORPOTrainer):  # type: ignore[misc]
     """ORPO on our token ids."""
 
     def tokenize_row(self, feature: dict[str, Any], model: Any = None) -> dict[str, list[int]]:

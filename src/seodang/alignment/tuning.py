@@ -11,6 +11,7 @@ from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, set_seed
 
 from seodang.alignment.methods import get_alignment_method
+from seodang.alignment.reward_prompts import RewardPrompts
 from seodang.alignment.trainer_factory import PreferenceSplits, build_trainer
 from seodang.config import AlignParams, TrainParams
 from seodang.i18n import _
@@ -50,7 +51,7 @@ class AlignmentResult:
 def align_model(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    splits: PreferenceSplits,
+    data: PreferenceSplits | RewardPrompts,
     align: AlignParams,
     train: TrainParams,
     callbacks: Sequence[TrainerCallback],
@@ -63,7 +64,7 @@ def align_model(
     Args:
         model: The base, on its device; it becomes part of the tuned model.
         tokenizer: Of the base.
-        splits: Training records, and held-out ones for the curves.
+        data: Training records, and held-out ones for the curves; for grpo prompts.
         align: The method and its optimizer.
         train: Precision, and for ORPO the adapter.
         callbacks: Of the tracking, `PreferenceMetrics` first.
@@ -75,9 +76,7 @@ def align_model(
         ModelError: If the tuned adapter does not fit the base.
     """
     tuned_model = build_tuned_model(model, align, train, paths.tuned)
-    trainer = build_trainer(
-        tuned_model, tokenizer, splits, align, train, callbacks, device=device, run=paths.checkpoints
-    )
+    trainer = build_trainer(tuned_model, tokenizer, data, align, train, callbacks, device=device, run=paths.checkpoints)
     checkpoint = find_latest_checkpoint(paths.checkpoints)
     if checkpoint is not None:
         logger.info(_("resuming from {checkpoint}", checkpoint=checkpoint.name))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from seodang.config.ingest import SourceParams
 from seodang.config.section import Ratio, Section
@@ -30,23 +30,25 @@ class AlignBoundParams(Section):
 class AlignParams(Section):
     """The method, its preference data and its optimizer; method none switches the stage off."""
 
-    method: Literal["none", "dpo", "kto", "orpo"]
+    method: Literal["none", "dpo", "kto", "orpo", "grpo"]
     """dpo (Rafailov et al. 2023) and kto (Ethayarajh et al. 2024) start from the tuned adapter, which is also their
-    reference; orpo (Hong et al. 2024) starts from the base and has no reference."""
+    reference; so does grpo (Shao et al. 2024), which learns from rewards of its own answers; orpo (Hong et al. 2024)
+    starts from the base and has no reference."""
     sources: list[SourceParams]
     """Preference pairs (dpo, orpo; kto takes both sides) and single answers with a thumb up or down (kto)."""
     seed: NonNegativeInt
     beta: PositiveFloat
-    """dpo, kto: how strongly the reference holds the model; orpo: weight of the odds ratio, lambda in the paper."""
+    """dpo, kto: how strongly the reference holds the model; grpo: weight of the KL term; orpo: weight of the odds
+    ratio, lambda in the paper."""
     learning_rate: PositiveFloat
     lr_scheduler: Literal["linear", "cosine", "constant"]
     warmup_ratio: Ratio
     """Share of the optimizer steps."""
     epochs: PositiveFloat
     batch_size: PositiveInt
-    """Pairs, or with kto single answers, per optimizer step."""
+    """Pairs per optimizer step; with kto single answers, with grpo prompts."""
     micro_batch_size: PositiveInt
-    """Pairs or answers of one forward pass; an optimizer step with more accumulates gradients."""
+    """Pairs, answers or prompts of one forward pass; an optimizer step with more accumulates gradients."""
     max_length: PositiveInt
     """Tokens of prompt and answer; a longer pair is left out and counted, never cut."""
     max_grad_norm: PositiveFloat
@@ -54,6 +56,14 @@ class AlignParams(Section):
     """kto: weight of the answers with a thumb up."""
     undesirable_weight: PositiveFloat
     """kto: weight of the answers with a thumb down."""
+    prompts: PositiveInt
+    """grpo: prompts built from the training split, three with constraints for each closed question."""
+    group_size: Annotated[int, Field(ge=2)]
+    """grpo: answers to each prompt, whose rewards are compared with each other."""
+    max_new_tokens: PositiveInt
+    """grpo: tokens of an answer."""
+    temperature: PositiveFloat
+    """grpo: of the sampling of answers."""
     measured_prompts: PositiveInt
     """Held-out prompts that the tuned and the aligned model answer, for length and drift."""
     bounds: AlignBoundParams
@@ -71,6 +81,14 @@ class AlignParams(Section):
                     "batch_size {batch_size} is no multiple of micro_batch_size {micro_batch_size}",
                     batch_size=self.batch_size,
                     micro_batch_size=self.micro_batch_size,
+                )
+            )
+        if self.method == "grpo" and self.max_new_tokens >= self.max_length:
+            raise ValueError(
+                _(
+                    "max_new_tokens {max_new_tokens} must be less than max_length {max_length}, which counts the prompt too",
+                    max_new_tokens=self.max_new_tokens,
+                    max_length=self.max_length,
                 )
             )
         if self.method == "kto" and self.micro_batch_size == 1:

@@ -12,7 +12,7 @@ import numpy as np
 
 from seodang.config import Format, PrepareParams
 from seodang.constraints.build import ConstrainedRecord, add_constraints
-from seodang.constraints.draft import list_words
+from seodang.constraints.draft import list_other_words
 from seodang.ingest.file_rows import iter_file_rows
 from seodang.ingest.rows import TEXTS, Row
 from seodang.preparation.splitting import TRAIN, assign_splits, compute_positions, get_split_constraint, hash_group
@@ -25,7 +25,6 @@ _MAX_INPUT: Final = 150
 _INPUT_SHARE: Final = 0.25  # of the records with an input; IFEval's prompts have none
 _UNCLEAN: Final = frozenset('<>[]{}"*#`|\\')
 _END_MARKS: Final = (".", "!", "?", "。")
-_OTHER_RECORDS, _OTHER_WORDS = 3, 12  # other answers, of which so many words are offered as forbidden ones
 _MAX_FIELD: Final = 10_000
 _NAME: Final = "constrained"
 
@@ -106,19 +105,13 @@ def constrain_records(candidates: Sequence[Record], limit: int, seed: int) -> li
 
 def _iter_constrained(candidates: Sequence[Record], seed: int) -> Iterator[ConstrainedRecord]:
     for number, record in enumerate(candidates):
-        others = candidates[:number][-_OTHER_RECORDS:] or candidates[-_OTHER_RECORDS:]
         constrained = add_constraints(
             record.instruction,
             record.input,
             record.output,
             language=detect_language(record.output),
-            other_words=_list_other_words(others),
+            other_words=list_other_words(candidates, number),
             seed=seed,
         )
         if constrained:
             yield constrained
-
-
-def _list_other_words(records: Iterable[Record]) -> list[str]:
-    words = [word for record in records for word in list_words(record.output, detect_language(record.output))]
-    return words[:_OTHER_WORDS]

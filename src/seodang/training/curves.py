@@ -42,6 +42,10 @@ REJECTED_LOG_PROBABILITY: Final = Curve(
     "rejected_log_probability", N_("Log-probability of rejected answers"), N_("nats")
 )
 REFERENCE_POINT: Final = Curve("reference_point", N_("KTO's reference point"), N_("nats"))
+REWARD: Final = Curve("reward", N_("Reward"), "")
+CONSTRAINTS_MET: Final = Curve("constraints_met", N_("Constraints met"), "")
+REFERENCE_DIVERGENCE: Final = Curve("kl_per_token", N_("KL from the reference"), N_("nats per token"))
+ANSWER_LENGTH: Final = Curve("answer_length", N_("Length of the answers"), N_("tokens"))
 HELD_OUT_REWARD_ACCURACY: Final = Curve("held_out_reward_accuracy", N_("Held-out implicit-reward accuracy"), "")
 HELD_OUT_REWARD_MARGIN: Final = Curve("held_out_reward_margin", N_("Held-out reward margin"), N_("nats"))
 
@@ -50,6 +54,7 @@ EVERY_RUN: Final = (TRAIN_LOSS, VALIDATION_LOSS, LEARNING_RATE, GRADIENT_NORM, T
 PREFERENCES: Final = (
     *(REWARD_ACCURACY, REWARD_MARGIN, CHOSEN_LOG_PROBABILITY, REJECTED_LOG_PROBABILITY, REFERENCE_POINT),
     *(HELD_OUT_REWARD_ACCURACY, HELD_OUT_REWARD_MARGIN),
+    *(REWARD, CONSTRAINTS_MET, REFERENCE_DIVERGENCE, ANSWER_LENGTH),
 )
 """Curves of preference tuning, besides losses, learning rate, gradient norm and memory."""
 CURVES: Final = (*EVERY_RUN, CUDA_MEMORY, *PREFERENCES)

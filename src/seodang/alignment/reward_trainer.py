@@ -1,0 +1,134 @@
+"""GRPO by TRL's trainer, on our token ids (Shao et al. 2024, arXiv 2402.03300)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from datasets import Dataset
+from peft import PeftModel
+from transformers import PreTrainedTokenizerBase
+from trl import GRPOConfig, GRPOTrainer
+
+from seodang.alignment.reward_prompts import RewardPrompt, RewardPrompts
+from seodang.alignment.rewards import compute_reward
+from seodang.alignment.trainers import Adapted
+from seodang.config import AlignParams
+from seodang.errors import TrainingError
+from seodang.i18n import _
+from seodang.models.stop_tokens import get_stop_ids
+
+RewardFunction = Callable[..., list[float]]
+"""Takes the columns `index` and `completion_ids` of a batch by keyword, among others; returns a reward of each row."""
+MET = "constraints_met"  # logged name of the share of constraints that the answers of a step meet
+
+
+class PromptGRPOTrainer(Adapted, GRPOTrainer):  # type: ignore[misc]
+    """GRPO on our token ids: the column `prompt` holds them, and an answer ends at our end tokens."""
+
+    def __init__(self, end_id: int, **arguments: Any) -> None:
+        """Build TRL's trainer; `end_id` is the end token of the prompt format."""
+        super().__init__(**arguments)
+        self.eos_token_ids = get_stop_ids(self.model, end_id)
+        self.generation_config.eos_token_id = self.generation_kwargs["eos_token_id"] = self.eos_token_ids
+
+    def _tokenize_prompts(self, prompts: list[list[int]]) -> tuple[list[list[int]], None, dict[str, Any]]:
+        """Return the ids as they are."""
+        return prompts, None, {}
+
+
+def build_reward_dataset(prompts: Sequence[RewardPrompt], align: AlignParams) -> Dataset:
+    """Return the rows of all epochs in their order; a resumed run skips those that it has read.
+
+    TRL's sampler is seeded once, so that a run that resumes in its second epoch would read another order.
+
+    Raises:
+        TrainingError: If there are fewer prompts than an optimizer step needs.
+    """
+    rng = random.Random(align.seed)
+    order: list[int] = []
+    while len(order) < len(prompts) * align.epochs:
+        order += rng.sample(range(len(prompts)), len(prompts))
+    order = order[: round(len(prompts) * align.epochs)]
+    if len(order) < align.batch_size:
+        raise TrainingError(
+            _(
+                "method grpo: too few prompts to learn from ({count}), align.batch_size is {batch_size}; constraints need"
+                " records with short instructions (docs/rewards.md); add records, or raise align.max_length",
+                count=len(prompts),
+                batch_size=align.batch_size,
+            )
+        )
+    return Dataset.from_list([{"prompt": prompts[index].prompt, "index": index} for index in order])
+
+
+def build_rule_reward(
+    prompts: Sequence[RewardPrompt], tokenizer: PreTrainedTokenizerBase, stop_ids: Sequence[int]
+) -> RewardFunction:
+    """Return the function that rewards answers by rules, and logs the share of constraints that they meet."""
+
+    def reward_by_rules(
+        *, index: list[int], completion_ids: list[list[int]], log_metric: Callable[[str, float], None], **_columns: Any
+    ) -> list[float]:
+        rewards = [
+            compute_reward(prompts[number].goal, decode_answer(tokenizer, ids, stop_ids), ends=ids[-1] in stop_ids)
+            for number, ids in zip(index, completion_ids, strict=True)
+        ]
+        met = [is_met for reward in rewards for is_met in reward.met]
+        if met:
+            log_metric(MET, sum(met) / len(met))
+        return [reward.value for reward in rewards]
+
+    return reward_by_rules
+
+
+def decode_answer(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], stop_ids: Sequence[int]) -> str:
+    """Return the text of an answer, without the token that ends it."""
+    kept = ids[:-1] if ids and ids[-1] in stop_ids else ids
+    return str(tokenizer.decode(list(kept), skip_special_tokens=True))
+
+
+def build_reward_arguments(
+    model: PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: RewardPrompts,
+    align: AlignParams,
+    settings: dict[str, Any],
+) -> dict[str, Any]:
+    """Return the arguments of `PromptGRPOTrainer`, besides model, tokenizer and callbacks.
+
+    Args:
+        model: The tuned model.
+        tokenizer: Of the base.
+        prompts: Of training.
+        align: Section `align`.
+        settings: Of `build_trainer_kwargs`.
+    """
+    stop_ids = get_stop_ids(model, prompts.end_id)
+    return {
+        "args": _build_config(settings, align),
+        "train_dataset": build_reward_dataset(prompts.training, align),
+        "reward_funcs": [build_rule_reward(prompts.training, tokenizer, stop_ids)],
+    }
+
+
+def _build_config(settings: dict[str, Any], align: AlignParams) -> GRPOConfig:
+    """Return the configuration of GRPO as published: one update per batch of answers, and the KL term in the loss."""
+    shared = {name: value for name, value in settings.items() if name != "max_length"}
+    changed = {
+        "per_device_train_batch_size": align.micro_batch_size * align.group_size,
+        "num_train_epochs": 1,  # the rows are those of all epochs
+        "eval_strategy": "no",
+    }
+    return GRPOConfig(
+        **shared | changed,
+        num_generations=align.group_size,
+        max_completion_length=align.max_new_tokens,
+        temperature=align.temperature,
+        loss_type="grpo",
+        scale_rewards="group",
+        use_bias_correction_kl=False,  # TRL's default weights the KL term with the importance ratio
+        shuffle_dataset=False,
+        disable_dropout=True,
+    )
