@@ -22,9 +22,9 @@ _STAGE = "import sys; print(flush=True); sys.stdin.readline()"
 def test_the_kills_of_a_seed_are_the_same_and_reach_every_stage_and_command():
     rounds = chaos_rounds.plan_rounds(20)
     assert [(command.name, number) for command, number in rounds] == [
-        ("seodang run", 11),
+        ("seodang run", 12),
         ("flow", 5),
-        ("dvc repro", 4),
+        ("dvc repro", 3),
     ]
     numbers = [number for _command, number in rounds]
     kills = chaos_kills.draw_kills(random.Random(18), STAGES, numbers)

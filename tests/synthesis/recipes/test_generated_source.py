@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 from tests.stages.test_prepare import PASSAGE
 
-from seodang.config import IngestParams, PromptParams, SourceParams
+from seodang.config import AlignParams, IngestParams, PromptParams, SourceParams
+from seodang.config.load import resolve_params
 from seodang.io.jsonl import read_json, read_rows, write_rows
 from seodang.licences.verdict import judge_licences, list_parts
 from seodang.paths import Paths
 from seodang.stages import ingest, prepare, validate
 
+NO_ALIGNMENT = AlignParams.model_validate(resolve_params({})["align"])
 PRIMER = {"seed": 1, "sentiment_per_language": 1, "classification_per_language": 1, "open_per_language": 1}
 SUBJECTS = "물 불 흙 바람 나무 강 바다 산 별 달 해 구름 눈 비 꽃 새 말 소 쌀 콩".split()
 CLEAN = [
@@ -42,7 +44,7 @@ def run_stages(tmp_path, build_file_source, build_expectations, build_prepare_pa
         ]
         section = {"sources": sources, "primer": PRIMER, "max_field_characters": 2000}
         params = IngestParams.model_validate(section)
-        ingest.run(ingest=params, method="none", sources=[], paths=paths)
+        ingest.run(ingest=params, align=NO_ALIGNMENT, paths=paths)
         expectations = build_expectations(
             dataset={"quarantined_ratio": {"maximum": 0.9}, "accepted_count": {"minimum": 1}},
             actions={"too_many_tokens": "off"},
@@ -97,7 +99,8 @@ def test_generated_pairs_are_read_as_preference_data(tmp_path, run_recipe, build
     paths = Paths(tmp_path)
     section = {"sources": [build_file_source("own", "own.jsonl")], "primer": PRIMER, "max_field_characters": 2000}
     pairs = SourceParams.model_validate(build_file_source("generated", "generated.jsonl"))
-    ingest.run(ingest=IngestParams.model_validate(section), method="dpo", sources=[pairs], paths=paths)
+    align = NO_ALIGNMENT.model_copy(update={"method": "dpo", "sources": [pairs]})
+    ingest.run(ingest=IngestParams.model_validate(section), align=align, paths=paths)
     rows = list(read_rows(paths.preference_rows))
     assert len(rows) == len(CLEAN)
     assert {(row["format"], row["output"], row["rejected"]) for row in rows} == {("preference", *replies)}
