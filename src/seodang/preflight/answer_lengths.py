@@ -74,7 +74,7 @@ def find_cut_answers(gate: GateParams, answers: Sequence[AnswerLengths]) -> tupl
         if each.task not in explained:
             by_task.setdefault(each.task, []).append(each)
     others = [members for members in by_task.values() if _compute_cut_share(members) > _TOLERATED_SHARE]
-    return problems, [_describe_cut(members) for members in others]
+    return list(dict.fromkeys(problems)), [_describe_cut(members) for members in others]
 
 
 def _compute_cut_share(answers: Sequence[AnswerLengths]) -> float:
