@@ -3,6 +3,7 @@
 import pytest
 import torch
 from tests.alignment.alignment_processes import build_reward_prompts, compute_log_probs, run_killed, run_rewards
+from transformers import TrainerCallback
 
 from seodang.alignment.reward_prompts import RewardPrompts
 from seodang.alignment.reward_trainer import decode_answer
@@ -92,6 +93,31 @@ def test_loss_and_gradients_are_those_of_the_published_formula(trainer):
     for gradient, reference in zip(gradients, torch.autograd.grad(expected, weights), strict=True):
         torch.testing.assert_close(gradient, reference, atol=1e-5, rtol=1e-4)
     assert max(float(gradient.abs().max()) for gradient in gradients) > 1e-3
+
+
+class RewardLog(TrainerCallback):
+    """Keeps the mean reward of each optimizer step."""
+
+    def __init__(self):
+        self.rewards = []
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if "reward" in (logs or {}):
+            self.rewards.append(logs["reward"])
+
+
+@pytest.mark.slow
+def test_sampled_answers_earn_more_with_each_step(
+    tiny_model, tuned_adapter, tmp_path, build_align_params, build_train_params
+):
+    align = build_align_params(
+        **SMALL | {"epochs": 40.0, "learning_rate": 6e-2, "beta": 0.001, "group_size": 8, "logging_steps": 1}
+    )
+    log = RewardLog()
+    run_rewards(tiny_model, tuned_adapter, tmp_path, align, build_train_params(), (log,))
+    first, last = sum(log.rewards[:24]) / 24, sum(log.rewards[-24:]) / 24
+    assert len(log.rewards) == 80
+    assert last > 1.4 * first > 0  # an untrained model samples almost evenly, so it learns slowly
 
 
 def test_too_few_prompts_are_refused(tiny_model, tuned_adapter, tmp_path, build_align_params, build_train_params):
