@@ -142,7 +142,7 @@ def test_the_report_command_speaks_the_language_of_the_terminal(project, first_r
         ("errors.py", set()),
         ("reports/evaluation/templates/report.html.j2", {"report"}),
         ("gate/statistics.py", {"gate"}),
-        ("training/packing.py", {"train", "align"}),  # preference tuning uses the trainer and the checkpoints of training
+        ("training/packing.py", {"train", "align"}),  # which uses the checkpoints of training
     ],
 )
 def test_an_edit_marks_only_the_stages_of_its_room(project, stages_before_edits, file, stages, list_changed_stages):
