@@ -100,3 +100,11 @@ def test_a_complete_recipe_file_is_parsed_and_its_address_has_no_slash_at_the_en
     params = load(a=("  kind: answer", "  kind: answer\n" + ANSWER))
     assert params.teacher.url == "http://127.0.0.1:8000/v1"
     assert params.recipe.kind == "answer"
+
+
+def test_an_unknown_kind_names_the_known_ones_and_a_field_of_a_kind_has_the_place_that_the_file_gives_it(load):
+    message = read_errors(load, ("  kind: answer", "  kind: answers"))
+    assert "recipe: 'kind' must be one of 'self-instruct', 'translate'" in message
+    assert "(got 'answers')" in message
+    message = read_errors(load, ("  kind: answer", "  kind: answer\n" + ANSWER.replace("limit: null", "limit: -1")))
+    assert "recipe.limit: must be greater than 0 (got -1)" in message

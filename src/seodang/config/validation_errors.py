@@ -37,6 +37,8 @@ _RULES: Final[Mapping[str, str]] = {
     "less_than": N_("must be less than {lt}"),
     "less_than_equal": N_("must be {le} or less"),
     "string_pattern_mismatch": N_("must match the pattern {pattern}"),
+    "union_tag_invalid": N_("{discriminator} must be one of {expected_tags}"),
+    "union_tag_not_found": N_("needs {discriminator}"),
 }
 
 
@@ -56,11 +58,14 @@ def _describe_length(kind: str, context: Mapping[str, Any]) -> str | None:
 
 def format_validation_errors(error: ValidationError) -> list[str]:
     """Return one line for each error: place, rule and value; without pydantic's own text and address."""
-    return [_format_error(detail) for detail in error.errors(include_url=False)]
+    return [format_error(detail) for detail in error.errors(include_url=False)]
 
 
-def _format_error(detail: Mapping[str, Any]) -> str:
+def format_error(detail: Mapping[str, Any]) -> str:
+    """Return the line of one of pydantic's errors."""
     place, kind, found = detail["loc"], detail["type"], detail["input"]
+    if kind == "union_tag_invalid":
+        found = detail["ctx"]["tag"]
     if kind == "invalid_key":  # of a section
         rule = _("the key {key} is not text in YAML, so it is no parameter; remove it", key=_format_scalar(found))
         return _join(place[:-1], rule)
