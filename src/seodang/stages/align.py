@@ -25,12 +25,13 @@ def run(*, prompt: PromptParams, train: TrainParams, align: AlignParams, paths: 
 
 
 def _switch_off(paths: Paths) -> Report:
-    """Write the outputs that DVC expects: a report, no metrics, and empty folders for the adapter and the curves."""
+    """Write the outputs that DVC expects: a report, no metrics, and empty folders for the adapter and the curves.
+
+    They are in place together, after everything is written: a full disk changes nothing.
+    """
     report = {"method": "none"}
-    for folder in (paths.aligned_adapter, paths.align_live):
-        with replace_folder(folder):
-            pass
-    (paths.align_live / "plots" / "metrics").mkdir(parents=True)
-    (paths.align_live / "metrics.json").write_text("{}\n", "utf-8")
-    write_json(paths.align_report, report)
+    with replace_folder(paths.aligned_adapter), replace_folder(paths.align_live) as live:
+        (live / "plots" / "metrics").mkdir(parents=True)
+        (live / "metrics.json").write_text("{}\n", "utf-8")
+        write_json(paths.align_report, report)
     return report
