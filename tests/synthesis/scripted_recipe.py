@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -119,5 +120,6 @@ def main(settings_file: str, folder: str) -> int:
 if __name__ == "__main__":
     from seodang.cli.signals import unwind_on_signals
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
     with unwind_on_signals():
         sys.exit(main(*sys.argv[1:]))
