@@ -16,8 +16,7 @@ from transformers import PreTrainedTokenizerBase
 
 from seodang.alignment.rewards import Goal
 from seodang.config import AlignParams, PromptFormat, PromptParams
-from seodang.constraints.build import add_constraints
-from seodang.constraints.draft import list_other_words
+from seodang.constraints.build import hash_record, iter_constrained
 from seodang.io.jsonl import read_records
 from seodang.models.tokenization import get_end_id, tokenize_record
 from seodang.paths import Paths
@@ -90,7 +89,7 @@ def build_prompts(
     """
     ordered = sorted(
         (record for record in records if not record.turns and not record.rejected and record.desirable is None),
-        key=lambda record: _hash(seed, record),
+        key=lambda record: hash_record(seed, record),
     )
     closed = [record for record in ordered if record.choices]
     free = [record for record in ordered if not record.choices and len(record.instruction) <= _MAX_INSTRUCTION]
@@ -124,21 +123,6 @@ def _build_closed_goal(record: Record) -> Goal:
 
 def _iter_constrained(records: Sequence[Record], seed: int) -> Iterator[tuple[Record, Goal]]:
     """Yield records with constraints in their instruction, each with its goal; the reference answer meets them all."""
-    for number, record in enumerate(records):
-        constrained = add_constraints(
-            record.instruction,
-            record.input,
-            record.output,
-            language=detect_language(record.output),
-            other_words=list_other_words(records, number),
-            seed=seed,
-        )
-        if constrained:
-            goal = Goal(
-                ids=constrained.ids, arguments=constrained.arguments, language=detect_language(constrained.output)
-            )
-            yield replace(record, instruction=constrained.instruction, output=constrained.output), goal
-
-
-def _hash(seed: int, record: Record) -> str:
-    return hashlib.sha256(f"{seed}\x1f{record.id}".encode()).hexdigest()
+    for record, constrained in iter_constrained(records, seed):
+        goal = Goal(ids=constrained.ids, arguments=constrained.arguments, language=detect_language(constrained.output))
+        yield replace(record, instruction=constrained.instruction, output=constrained.output), goal

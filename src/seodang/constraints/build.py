@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import yaml
 
-from seodang.constraints.draft import Builder, Constraint, Draft
+from seodang.constraints.draft import Builder, Constraint, Draft, list_other_words
 from seodang.constraints.measures import CONTENTS, LENGTHS
 from seodang.constraints.shapes import CASES, ENDS, FRAMES, MARKS, PARTS
 from seodang.evaluation.ifeval.checking import check_instructions
-from seodang.records import Language
+from seodang.records import Language, Record, detect_language
 
 # In the order in which they change the answer; what describes the answer as it is comes last.
 _STEPS: Final[tuple[dict[Builder, float], ...]] = (PARTS, MARKS, CASES, ENDS, FRAMES, LENGTHS, CONTENTS)
@@ -128,3 +128,28 @@ def iter_requests() -> Iterator[str]:
     for by_language in load_phrasings().values():
         for texts in by_language.values():
             yield from texts
+
+
+def hash_record(seed: int, record: Record) -> str:
+    """Return a key that sorts records at random by a seed; it depends on no other record."""
+    return hashlib.sha256(f"{seed}\x1f{record.id}".encode()).hexdigest()
+
+
+def iter_constrained(records: Sequence[Record], seed: int) -> Iterator[tuple[Record, ConstrainedRecord]]:
+    """Yield each record to which constraints can be added, with the constrained one.
+
+    Args:
+        records: The earlier ones give words that a constraint may forbid.
+        seed: Of the selection of constraints.
+    """
+    for number, record in enumerate(records):
+        constrained = add_constraints(
+            record.instruction,
+            record.input,
+            record.output,
+            language=detect_language(record.output),
+            other_words=list_other_words(records, number),
+            seed=seed,
+        )
+        if constrained:
+            yield record, constrained

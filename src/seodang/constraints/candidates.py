@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -11,8 +10,7 @@ from typing import Final
 import numpy as np
 
 from seodang.config import Format, PrepareParams
-from seodang.constraints.build import ConstrainedRecord, add_constraints
-from seodang.constraints.draft import list_other_words
+from seodang.constraints.build import ConstrainedRecord, hash_record, iter_constrained
 from seodang.ingest.file_rows import iter_file_rows
 from seodang.ingest.rows import TEXTS, Row
 from seodang.preparation.splitting import TRAIN, assign_splits, compute_positions, get_split_constraint, hash_group
@@ -47,7 +45,7 @@ def read_candidates(paths: Iterable[Path], format: Format, prepare: PrepareParam
         for row in _iter_rows(path, format)
         if (record := _build_record(row)) is not None and _suits(record, seed) and not _is_held_out(record, prepare)
     ]
-    return sorted(records, key=lambda record: _hash(seed, record))
+    return sorted(records, key=lambda record: hash_record(seed, record))
 
 
 def _iter_rows(path: Path, format: Format) -> Iterator[Row]:
@@ -79,17 +77,13 @@ def _suits(record: Record, seed: int) -> bool:
 
 
 def _suits_with_input(record: Record, seed: int) -> bool:
-    return len(record.input) <= _MAX_INPUT and int(_hash(seed, record)[:4], 16) < _INPUT_SHARE * 2**16
+    return len(record.input) <= _MAX_INPUT and int(hash_record(seed, record)[:4], 16) < _INPUT_SHARE * 2**16
 
 
 def _is_held_out(record: Record, prepare: PrepareParams) -> bool:
     positions = compute_positions(np.array([hash_group(prepare.seed, record)], dtype=np.uint64))
     constraints = np.array([get_split_constraint(record, prepare)], dtype=np.uint8)
     return bool(assign_splits(constraints, positions, prepare)[0] != TRAIN)
-
-
-def _hash(seed: int, record: Record) -> str:
-    return hashlib.sha256(f"{seed}\x1f{record.id}".encode()).hexdigest()
 
 
 def constrain_records(candidates: Sequence[Record], limit: int, seed: int) -> list[ConstrainedRecord]:
@@ -100,18 +94,4 @@ def constrain_records(candidates: Sequence[Record], limit: int, seed: int) -> li
         limit: Maximum number of records.
         seed: Of the selection of constraints.
     """
-    return list(islice(_iter_constrained(candidates, seed), limit))
-
-
-def _iter_constrained(candidates: Sequence[Record], seed: int) -> Iterator[ConstrainedRecord]:
-    for number, record in enumerate(candidates):
-        constrained = add_constraints(
-            record.instruction,
-            record.input,
-            record.output,
-            language=detect_language(record.output),
-            other_words=list_other_words(candidates, number),
-            seed=seed,
-        )
-        if constrained:
-            yield constrained
+    return [constrained for _record, constrained in islice(iter_constrained(candidates, seed), limit)]
