@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from seodang.config import AlignParams, GateParams
@@ -51,13 +52,15 @@ def run(*, gate: GateParams, align: AlignParams, paths: Paths) -> Report:
     tasks = [TrainedTask(**task) for task in preflight["tasks"]]
     gate = add_default_rules(gate, tasks)
     licences = preflight.get("licences") or {}
-    recorded = {TUNED_VARIANT: _judge(TUNED_VARIANT, evaluation, gate, tasks, licences, [], paths)}
+    scores = _read_scores(paths)
+    judge = partial(_judge, evaluation, scores, gate, tasks, build_licence_reasons(licences), paths)
+    recorded = {TUNED_VARIANT: judge(TUNED_VARIANT, [])}
     choice: dict[str, Any] = {}
     candidate = TUNED_VARIANT
     if ALIGNED_VARIANT in evaluation["formats"]:
         alignment = read_json(paths.align_report)
         further = build_alignment_reasons(alignment, align.bounds)
-        recorded[ALIGNED_VARIANT] = _judge(ALIGNED_VARIANT, evaluation, gate, tasks, licences, further, paths)
+        recorded[ALIGNED_VARIANT] = judge(ALIGNED_VARIANT, further)
         decisions = {name: each.decision for name, each in recorded.items()}
         candidate = choose_candidate(decisions)
         choice = _describe_choice(decisions, candidate, alignment["method"])
@@ -80,21 +83,34 @@ def run(*, gate: GateParams, align: AlignParams, paths: Paths) -> Report:
     return report
 
 
+@dataclass(frozen=True, slots=True)
+class _ScoreFiles:
+    """The score files of stage `evaluate`, for all candidates."""
+
+    rows: list[dict[str, Any]]
+    baselines: list[dict[str, Any]]
+    exams: list[ExamItem]
+
+
+def _read_scores(paths: Paths) -> _ScoreFiles:
+    exams = [ExamItem(**row) for row in read_rows(paths.exams)]
+    return _ScoreFiles(list(read_rows(paths.scores)), list(read_rows(paths.baselines)), exams)
+
+
 def _judge(
-    candidate: str,
     evaluation: Mapping[str, Any],
+    scores: _ScoreFiles,
     gate: GateParams,
     tasks: Sequence[TrainedTask],
-    licences: Mapping[str, Any],
-    further: Sequence[Reason],
+    licences: Sequence[Reason],
     paths: Paths,
+    candidate: str,
+    further: Sequence[Reason],
 ) -> RecordedDecision:
     """Return the recorded decision about one candidate."""
-    rows, baselines = list(read_rows(paths.scores)), list(read_rows(paths.baselines))
-    comparisons, same = _build_comparisons(candidate, evaluation, rows, baselines)
-    exams = [ExamItem(**row) for row in read_rows(paths.exams)]
-    reasons = [*same, *build_licence_reasons(licences), *further]
-    recorded = decide_and_record(paths.ledger, comparisons, gate, tasks, exams, reasons)
+    comparisons, same = _build_comparisons(candidate, evaluation, scores.rows, scores.baselines)
+    reasons = [*same, *licences, *further]
+    recorded = decide_and_record(paths.ledger, comparisons, gate, tasks, scores.exams, reasons)
     if recorded.path:
         file = recorded.path.relative_to(paths.root)
         logger.info(_("judgement recorded in {file}; commit it: git add registry", file=file))
