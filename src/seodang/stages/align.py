@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 from seodang.config import AlignParams, PromptParams, TrainParams
+from seodang.i18n import _
 from seodang.io.atomic import replace_folder
 from seodang.io.jsonl import write_json
 from seodang.paths import Paths
 from seodang.stages import Report
+
+logger = logging.getLogger(__name__)
 
 
 def run(*, prompt: PromptParams, train: TrainParams, align: AlignParams, paths: Paths) -> Report:
@@ -34,4 +38,5 @@ def _switch_off(paths: Paths) -> Report:
         (live / "plots" / "metrics").mkdir(parents=True)
         (live / "metrics.json").write_text("{}\n", "utf-8")
         write_json(paths.align_report, report)
+    logger.info(_("off: align.method is none"))
     return report
