@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from seodang.config import AlignBoundParams
@@ -21,6 +22,58 @@ _LABELS: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class BoundCheck:
+    """A figure of stage `align` beside its bounds."""
+
+    name: str
+    figure: Mapping[str, float | None]
+    """Value with the ends of its interval: value, low, high."""
+    minimum: float | None
+    maximum: float | None
+
+    @property
+    def label(self) -> str:
+        """Return the words for the figure, a key of the message catalogue."""
+        return _LABELS[self.name]
+
+    @property
+    def passed(self) -> bool | None:
+        """Return whether the complete interval lies within the bounds; None if it reaches over one, or is unknown."""
+        low, high = self.figure["low"], self.figure["high"]
+        if low is None or high is None:
+            return None
+        floor = -float("inf") if self.minimum is None else self.minimum
+        ceiling = float("inf") if self.maximum is None else self.maximum
+        if high < floor or low > ceiling:
+            return False
+        return True if floor <= low and high <= ceiling else None
+
+    def describe_bounds(self) -> Message:
+        """Return the bounds in words, in all languages."""
+        if self.maximum is None:
+            return Message("at least {bound:g} required", {"bound": self.minimum})
+        if self.minimum is None:
+            return Message("at most {bound:g} allowed", {"bound": self.maximum})
+        return Message("from {minimum:g} to {maximum:g} allowed", {"minimum": self.minimum, "maximum": self.maximum})
+
+
+def check_bounds(report: Mapping[str, Any], bounds: AlignBoundParams) -> list[BoundCheck]:
+    """Return the bounded figures of a report of stage `align` with held-out pairs.
+
+    Args:
+        report: Of the stage.
+        bounds: Of section `align`.
+    """
+    pairs, answers = report["pairs"], report["answers"]
+    return [
+        BoundCheck("reward_accuracy", pairs["reward_accuracy"], bounds.minimum_reward_accuracy, None),
+        BoundCheck("chosen_change", pairs["chosen_change"], -bounds.maximum_chosen_drop, None),
+        BoundCheck("kl_per_token", answers["kl_per_token"], None, bounds.maximum_kl_per_token),
+        BoundCheck("length_ratio", answers["length_ratio"], bounds.minimum_length_ratio, bounds.maximum_length_ratio),
+    ]
+
+
 def build_alignment_reasons(report: Mapping[str, Any], bounds: AlignBoundParams) -> list[Reason]:
     """Return whether the figures of stage `align` lie within their bounds; the complete interval must.
 
@@ -28,8 +81,7 @@ def build_alignment_reasons(report: Mapping[str, Any], bounds: AlignBoundParams)
         report: Of the stage.
         bounds: Of section `align`.
     """
-    pairs, answers = report.get("pairs") or {}, report.get("answers") or {}
-    count = int(pairs.get("pairs", 0))
+    count = int((report.get("pairs") or {}).get("pairs", 0))
     if count < bounds.minimum_pairs:
         message = Message(
             "preferences undecided: {pairs}, and align.bounds.minimum_pairs is {minimum}",
@@ -39,47 +91,22 @@ def build_alignment_reasons(report: Mapping[str, Any], bounds: AlignBoundParams)
             },
         )
         return [build_reason(None, message)]
-    limits = {
-        "reward_accuracy": (pairs, bounds.minimum_reward_accuracy, None),
-        "chosen_change": (pairs, -bounds.maximum_chosen_drop, None),
-        "kl_per_token": (answers, None, bounds.maximum_kl_per_token),
-        "length_ratio": (answers, bounds.minimum_length_ratio, bounds.maximum_length_ratio),
-    }
-    return [_build_reason(name, figures[name], low, high) for name, (figures, low, high) in limits.items()]
+    return [_build_reason(check) for check in check_bounds(report, bounds)]
 
 
-def _build_reason(
-    name: str, figure: Mapping[str, float | None], minimum: float | None, maximum: float | None
-) -> Reason:
-    passed = _is_within(figure, minimum, maximum)
-    bounds = {
-        (False, True): Message("at least {bound:g} required", {"bound": minimum}),
-        (True, False): Message("at most {bound:g} allowed", {"bound": maximum}),
-    }.get((minimum is None, maximum is None)) or Message(
-        "from {minimum:g} to {maximum:g} allowed", {"minimum": minimum, "maximum": maximum}
-    )
+def _build_reason(check: BoundCheck) -> Reason:
+    figure = check.figure
     message = Message(
         "{subject} {outcome}: {value}, interval {interval} ({bounds})",
         {
-            "subject": Message(_LABELS[name]),
-            "outcome": Message(OUTCOME_LABELS[passed]),
+            "subject": Message(check.label),
+            "outcome": Message(OUTCOME_LABELS[check.passed]),
             "value": "-" if figure["value"] is None else f"{figure['value']:.4f}",
             "interval": format_interval(figure["low"], figure["high"], ".4f"),
-            "bounds": bounds,
+            "bounds": check.describe_bounds(),
         },
     )
-    return build_reason(passed, message)
-
-
-def _is_within(figure: Mapping[str, float | None], minimum: float | None, maximum: float | None) -> bool | None:
-    """Return whether the complete interval lies within the bounds; None if it reaches over one, or is unknown."""
-    low, high = figure["low"], figure["high"]
-    if low is None or high is None:
-        return None
-    floor, ceiling = -float("inf") if minimum is None else minimum, float("inf") if maximum is None else maximum
-    if high < floor or low > ceiling:
-        return False
-    return True if floor <= low and high <= ceiling else None
+    return build_reason(check.passed, message)
 
 
 def choose_candidate(decisions: Mapping[str, Decision]) -> str:
