@@ -56,6 +56,49 @@ def test_too_few_held_out_pairs_decide_nothing(report):
     assert "최소" in reason.ko or "minimum_pairs" in reason.ko
 
 
+def build_rewards(prompts=60, **changes):
+    figures = {
+        "reward": (0.1, 0.05, 0.15),
+        "kl_per_token": (0.02, 0.01, 0.03),
+        "length_ratio": (1.1, 0.9, 1.3),
+        **changes,
+    }
+    values = {name: dict(zip(("value", "low", "high"), figure, strict=True)) for name, figure in figures.items()}
+    rewards = {**values, "prompts": prompts, "reward": {"change": values["reward"]}}
+    return {**build_report(reward_accuracy=(0.1, 0.05, 0.15), kl_per_token=(9.0, 8.0, 10.0)), "rewards": rewards}
+
+
+@pytest.mark.parametrize(
+    ("changes", "passed"),
+    [
+        ({}, [True, True, True]),
+        ({"reward": (-0.1, -0.2, -0.05)}, [False, True, True]),
+        ({"reward": (0.0, 0.0, 0.0)}, [False, True, True]),
+        ({"reward": (0.1, 0.0, 0.2)}, [None, True, True]),
+        ({"reward": (0.1, None, None)}, [None, True, True]),
+        ({"kl_per_token": (0.5, 0.4, 0.6)}, [True, False, True]),
+        ({"length_ratio": (3.0, 2.5, 3.5)}, [True, True, False]),
+    ],
+    ids=["better", "worse", "unchanged", "touches zero", "unknown", "drift", "too long"],
+)
+def test_rewards_are_judged_on_held_out_prompts_and_not_on_preference_pairs(changes, passed):
+    reasons = build_alignment_reasons(build_rewards(**changes), build_bounds())
+    assert [reason.passed for reason in reasons] == passed
+    assert "mean reward on held-out prompts" in reasons[0].en
+
+
+def test_the_reward_must_rise_by_more_than_its_bound():
+    reasons = build_alignment_reasons(build_rewards(), build_bounds(minimum_reward_change=0.1))
+    assert [reason.passed for reason in reasons] == [None, True, True]
+    assert "(more than 0.1 required)" in reasons[0].en
+
+
+def test_too_few_held_out_prompts_decide_nothing():
+    [reason] = build_alignment_reasons(build_rewards(prompts=9), build_bounds())
+    assert reason.passed is None
+    assert "9 held-out prompts, and align.bounds.minimum_prompts is 10" in reason.en
+
+
 def build_decisions(tuned, aligned):
     return {
         name: Decision(verdict=verdict, reasons=[], results=[], met=[], tests={})

@@ -155,3 +155,10 @@ def test_too_few_held_out_pairs_stop_a_run_with_preference_tuning(paths, make_pr
     assert "3 held-out pairs, and align.bounds.minimum_pairs is 50" in str(caught.value)
     write_records(paths.preferences_train, make_preference_records(3))
     run(paths, align={"method": "dpo", "bounds": {"minimum_pairs": 3}})
+
+
+def test_rewards_by_rules_need_held_out_prompts_and_no_preference_records(paths):
+    with pytest.raises(PreflightError) as caught:
+        run(paths, align={"method": "grpo"})
+    assert "at most 24 held-out prompts, and align.bounds.minimum_prompts is 50" in str(caught.value)
+    run(paths, align={"method": "grpo", "bounds": {"minimum_prompts": 24}})

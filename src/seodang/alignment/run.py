@@ -170,9 +170,34 @@ def _format_count(preferences: Preferences) -> str:
 
 
 def _log_result(report: Mapping[str, Any]) -> None:
-    pairs, answers = report["pairs"], report["answers"]
-    if pairs is None:
-        return
+    if report.get("rewards", {}).get("prompts"):
+        _log_rewards(report["rewards"])
+    if report["pairs"]:
+        _log_pairs(report["pairs"], report["answers"])
+
+
+def _log_rewards(rewards: Mapping[str, Any]) -> None:
+    reward = rewards["reward"]
+    logger.info(
+        _(
+            "mean reward ({prompts}): {before:.3f} before, {after:.3f} after, change {change}; KL per token"
+            " {divergence:.3f}",
+            prompts=ngettext("{count} held-out prompt", "{count} held-out prompts", rewards["prompts"]),
+            before=reward["tuned"]["value"],
+            after=reward["aligned"]["value"],
+            change=_format_figure(rewards["reward"]["change"]),
+            divergence=rewards["kl_per_token"]["value"] or 0.0,
+        )
+    )
+
+
+def _format_figure(figure: Mapping[str, float | None]) -> str:
+    """Return a figure with its interval; equal values of all groups have none."""
+    low, high = figure["low"], figure["high"]
+    return f"{figure['value']:+.3f}" + ("" if low is None or high is None else f" [{low:+.3f}, {high:+.3f}]")
+
+
+def _log_pairs(pairs: Mapping[str, Any], answers: Mapping[str, Any]) -> None:
     logger.info(
         _(
             "held-out pairs right: {before:.0%} before, {after:.0%} after; implicit reward right: {reward:.0%};"

@@ -47,7 +47,7 @@ def check_data(params: Params, paths: Paths) -> Preflight | None:
     result = check_run(
         params.prompt.format, params.train.max_length, params.prepare, params.evaluate, params.gate, paths
     )
-    problems = find_preference_problems(params.align.method, params.align.bounds, paths)
+    problems = find_preference_problems(params.align, paths)
     return replace(result, problems=[*result.problems, *problems])
 
 

@@ -15,11 +15,15 @@ class AlignBoundParams(Section):
     """What the aligned model may change; the gate compares the complete interval of each figure with its bound."""
 
     minimum_pairs: PositiveInt
-    """Held-out pairs; with fewer, the aligned model is not promoted."""
+    """dpo, kto, orpo: held-out pairs; with fewer, the aligned model is not promoted."""
     minimum_reward_accuracy: Ratio
     """Share of held-out pairs whose preferred answer gained more log-probability than the rejected one."""
     maximum_chosen_drop: NonNegativeFloat
     """Nats by which the mean log-probability of the preferred answers of held-out pairs may fall."""
+    minimum_prompts: PositiveInt
+    """grpo: held-out prompts; with fewer, the aligned model is not promoted."""
+    minimum_reward_change: float
+    """grpo: the change of the mean reward on held-out prompts must be above it."""
     maximum_kl_per_token: PositiveFloat
     """KL divergence from the tuned model in nats, at each token of the aligned model's own answers."""
     minimum_length_ratio: PositiveFloat

@@ -17,6 +17,7 @@ ALIGNED: Final = "aligned"
 _LABELS: Final = {
     "reward_accuracy": N_("share of held-out pairs whose preferred answer gained more"),
     "chosen_change": N_("change of the log-probability of preferred answers"),
+    "reward_change": N_("change of the mean reward on held-out prompts"),
     "kl_per_token": N_("KL divergence from the tuned model per token"),
     "length_ratio": N_("length of the answers, relative to the tuned model"),
 }
@@ -31,6 +32,8 @@ class BoundCheck:
     """Value with the ends of its interval: value, low, high."""
     minimum: float | None
     maximum: float | None
+    is_strict: bool = False
+    """Whether the interval must lie above the minimum, not only reach down to it."""
 
     @property
     def label(self) -> str:
@@ -45,12 +48,16 @@ class BoundCheck:
             return None
         floor = -float("inf") if self.minimum is None else self.minimum
         ceiling = float("inf") if self.maximum is None else self.maximum
+        if self.is_strict and (high <= floor or low <= floor):
+            return False if high <= floor else None
         if high < floor or low > ceiling:
             return False
         return True if floor <= low and high <= ceiling else None
 
     def describe_bounds(self) -> Message:
         """Return the bounds in words, in all languages."""
+        if self.is_strict:
+            return Message("more than {bound:g} required", {"bound": self.minimum})
         if self.maximum is None:
             return Message("at least {bound:g} required", {"bound": self.minimum})
         if self.minimum is None:
@@ -59,16 +66,24 @@ class BoundCheck:
 
 
 def check_bounds(report: Mapping[str, Any], bounds: AlignBoundParams) -> list[BoundCheck]:
-    """Return the bounded figures of a report of stage `align` with held-out pairs.
+    """Return the bounded figures of a report of stage `align` with held-out pairs, or for GRPO held-out prompts.
 
     Args:
         report: Of the stage.
         bounds: Of section `align`.
     """
-    pairs, answers = report["pairs"], report["answers"]
+    rewards = report.get("rewards")
+    pairs, answers = report["pairs"], rewards or report["answers"]
+    checks = (
+        [BoundCheck("reward_change", rewards["reward"]["change"], bounds.minimum_reward_change, None, is_strict=True)]
+        if rewards
+        else [
+            BoundCheck("reward_accuracy", pairs["reward_accuracy"], bounds.minimum_reward_accuracy, None),
+            BoundCheck("chosen_change", pairs["chosen_change"], -bounds.maximum_chosen_drop, None),
+        ]
+    )
     return [
-        BoundCheck("reward_accuracy", pairs["reward_accuracy"], bounds.minimum_reward_accuracy, None),
-        BoundCheck("chosen_change", pairs["chosen_change"], -bounds.maximum_chosen_drop, None),
+        *checks,
         BoundCheck("kl_per_token", answers["kl_per_token"], None, bounds.maximum_kl_per_token),
         BoundCheck("length_ratio", answers["length_ratio"], bounds.minimum_length_ratio, bounds.maximum_length_ratio),
     ]
@@ -77,21 +92,35 @@ def check_bounds(report: Mapping[str, Any], bounds: AlignBoundParams) -> list[Bo
 def build_alignment_reasons(report: Mapping[str, Any], bounds: AlignBoundParams) -> list[Reason]:
     """Return whether the figures of stage `align` lie within their bounds; the complete interval must.
 
+    A method that learns from rewards is judged on held-out prompts, the others on held-out preference pairs.
+
     Args:
         report: Of the stage.
         bounds: Of section `align`.
     """
-    count = int((report.get("pairs") or {}).get("pairs", 0))
-    if count < bounds.minimum_pairs:
+    shortage = _describe_shortage(report, bounds)
+    if shortage is not None:
+        return [build_reason(None, shortage)]
+    return [_build_reason(check) for check in check_bounds(report, bounds)]
+
+
+def _describe_shortage(report: Mapping[str, Any], bounds: AlignBoundParams) -> Message | None:
+    """Return that there are too few held-out prompts or pairs; None if there are enough."""
+    if (rewards := report.get("rewards")) is not None:
+        count, minimum = int(rewards["prompts"]), bounds.minimum_prompts
+        prompts = Message("{count} held-out prompt", plural="{count} held-out prompts", count=count)
+        message = Message(
+            "rewards undecided: {prompts}, and align.bounds.minimum_prompts is {minimum}",
+            {"prompts": prompts, "minimum": minimum},
+        )
+    else:
+        count, minimum = int((report.get("pairs") or {}).get("pairs", 0)), bounds.minimum_pairs
+        pairs = Message("{count} held-out pair", plural="{count} held-out pairs", count=count)
         message = Message(
             "preferences undecided: {pairs}, and align.bounds.minimum_pairs is {minimum}",
-            {
-                "pairs": Message("{count} held-out pair", plural="{count} held-out pairs", count=count),
-                "minimum": bounds.minimum_pairs,
-            },
+            {"pairs": pairs, "minimum": minimum},
         )
-        return [build_reason(None, message)]
-    return [_build_reason(check) for check in check_bounds(report, bounds)]
+    return message if count < minimum else None
 
 
 def _build_reason(check: BoundCheck) -> Reason:

@@ -1,42 +1,61 @@
-"""Whether the preference records allow a verdict about the aligned model."""
+"""Whether the preference records, or the prompts with rewards, allow a verdict about the aligned model."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from seodang.config import AlignBoundParams
+from seodang.config import AlignParams
 from seodang.i18n import _, ngettext
 from seodang.io.jsonl import read_records
 from seodang.paths import Paths
 
 
-def find_preference_problems(method: str, bounds: AlignBoundParams, paths: Paths) -> list[str]:
+def find_preference_problems(align: AlignParams, paths: Paths) -> list[str]:
     """Return what would keep stage `align` from training, or the gate from a verdict about the aligned model.
 
     Args:
-        method: align.method; with none there is no problem.
-        bounds: Of section `align`.
+        align: Section `align`; with method none there is no problem.
         paths: Paths of the project.
     """
-    if method == "none":
+    if align.method == "none":
         return []
+    return _find_prompt_problems(align, paths) if align.method == "grpo" else _find_pair_problems(align, paths)
+
+
+def _find_prompt_problems(align: AlignParams, paths: Paths) -> list[str]:
+    """Return the problems of prompts; stage `align` also leaves out those that are too long."""
+    prompts = sum(not (record.turns or record.rejected) for record in read_records(paths.get_split_path("test")))
+    if prompts >= align.bounds.minimum_prompts:
+        return []
+    return [
+        _(
+            "align.method {method}: at most {prompts}, and align.bounds.minimum_prompts is {minimum}, so the aligned model"
+            " could not be promoted. Add records to ingest.sources, or lower align.bounds.minimum_prompts",
+            method=align.method,
+            prompts=ngettext("{count} held-out prompt", "{count} held-out prompts", prompts),
+            minimum=align.bounds.minimum_prompts,
+        )
+    ]
+
+
+def _find_pair_problems(align: AlignParams, paths: Paths) -> list[str]:
     problems = []
-    if not _count_records(paths.preferences_train, needs_pair=method != "kto"):
+    if not _count_records(paths.preferences_train, needs_pair=align.method != "kto"):
         problems.append(
             _(
                 "align.method {method}: there is no preference record to train on; name sources in align.sources",
-                method=method,
+                method=align.method,
             )
         )
     held_out = _count_records(paths.preferences_test, needs_pair=True)
-    if held_out < bounds.minimum_pairs:
+    if held_out < align.bounds.minimum_pairs:
         problems.append(
             _(
                 "align.method {method}: {pairs}, and align.bounds.minimum_pairs is {minimum}, so the aligned model could"
                 " not be promoted. Add preference pairs to align.sources, or lower align.bounds.minimum_pairs",
-                method=method,
+                method=align.method,
                 pairs=ngettext("{count} held-out pair", "{count} held-out pairs", held_out),
-                minimum=bounds.minimum_pairs,
+                minimum=align.bounds.minimum_pairs,
             )
         )
     return problems

@@ -55,7 +55,7 @@ def run(
         logger.info(line)
     for warning in result.warnings:
         logger.warning(warning)
-    if problems := [*result.problems, *find_preference_problems(align.method, align.bounds, paths)]:
+    if problems := [*result.problems, *find_preference_problems(align, paths)]:
         raise PreflightError(_format_problems(problems))
     require_permission(package.intended_use, package.name, parts, _("training does not start"))
     write_atomically(paths.preflight_passed, ["training may start\n"])
