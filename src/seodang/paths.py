@@ -39,6 +39,8 @@ class Paths:
     """Tokens and checkpoints of an unfinished training run; the next run resumes from them."""
     evaluation = ProjectPath(".seodang/evaluating")
     """Results of an unfinished evaluation; the next run resumes from them."""
+    model_results = ProjectPath(".seodang/results")
+    """Results of evaluated models, by checksum, which a later evaluation reuses; safe to delete."""
     model_cache = ProjectPath(".seodang/models")
     """Converted checkpoints, by checksum; safe to delete."""
     downloads = ProjectPath(".seodang/downloads")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -275,10 +276,50 @@ def test_a_killed_evaluation_resumes_and_repeats_no_request(
     monkeypatch.undo()
     assert read_json(paths.evaluate_report)["resumed"] == kept
     assert count_log_lines(paths) == 0
+    shutil.rmtree(paths.model_results)  # otherwise the next evaluation computes nothing
     assert run_stage(paths) == ["zero_shot", "few_shot", "tuned"]
     assert paths.scores.read_bytes() == resumed
     # Each item has one option here, so each result of the log saves one request.
     assert sum(request_counts) == len(list(read_rows(paths.scores))) - sum(row["kind"] == "options" for row in rows)
+
+
+def count_forward_passes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the list that the kind of each request to a model comes into."""
+    passes: list[str] = []
+    for name in ("score_choices", "iter_generations"):
+        compute = getattr(runner, name)
+
+        def count(*arguments: Any, _name: str = name, _compute: Any = compute, **options: Any) -> Any:
+            passes.append(_name)
+            return _compute(*arguments, **options)
+
+        monkeypatch.setattr(runner, name, count)
+    return passes
+
+
+def test_another_evaluation_computes_only_what_has_changed_and_writes_the_same_bytes(
+    paths, monkeypatch, make_tiny_adapter, make_training_records, run_stage
+):
+    make_tiny_adapter(paths.base, paths.adapter)
+    passes = count_forward_passes(monkeypatch)
+    run_stage(paths)
+    first, computed = paths.scores.read_bytes(), len(passes)
+    assert read_json(paths.evaluate_report)["reused"] == 0
+    run_stage(paths)
+    assert len(passes) == computed
+    assert paths.scores.read_bytes() == first
+    assert read_json(paths.evaluate_report)["reused"] > 0
+
+    make_tiny_adapter(paths.base, paths.aligned_adapter)  # as stage align does
+    write_records(paths.get_split_path("unseen"), make_training_records(4))
+    passes.clear()
+    run_stage(paths)
+    with_reuse, reused_passes = paths.scores.read_bytes(), len(passes)
+    shutil.rmtree(paths.model_results)
+    passes.clear()
+    run_stage(paths)
+    assert paths.scores.read_bytes() == with_reuse
+    assert 0 < reused_passes < len(passes)
 
 
 def write_alignment(paths, *, accuracy=0.9):

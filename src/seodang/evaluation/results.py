@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from seodang.evaluation.requests import Requests, Variant
 from seodang.evaluation.result_log import ResultLog
+from seodang.evaluation.result_store import ModelResults, ResultStore, compute_request_digest
 
 ResultKey = tuple[str, str, str, str]
 """Kind of result ("answer" or "options"), variant, task key (split/task/language), item."""
@@ -16,9 +18,17 @@ ResultKey = tuple[str, str, str, str]
 class Results:
     """The results so far, in memory and in the result log; an interrupted evaluation finds its own again."""
 
-    def __init__(self, result_log: ResultLog) -> None:
-        """Read the results of earlier runs from the log."""
-        self._result_log = result_log
+    def __init__(self, result_log: ResultLog, store: ResultStore | None = None) -> None:
+        """Read the results of an interrupted run from the log.
+
+        Args:
+            result_log: Of this evaluation.
+            store: Results of earlier evaluations; None to compute every result.
+        """
+        self.reused = 0
+        """Results that come from earlier evaluations."""
+        self._result_log, self._store = result_log, store
+        self._model: ModelResults | None = None
         self._results: dict[ResultKey, Any] = {_parse_key(row): row["result"] for row in result_log.rows}
         self._first_variants: dict[tuple[str, ...], str] = {}  # requests to the base -> the first variant that has them
 
@@ -36,6 +46,34 @@ class Results:
             for (kind, variant, task_key, item), result in new.items()
         )
         self._results |= new
+
+    def select_model(self, folders: Sequence[Path]) -> None:
+        """Select the model that computes the next results; without folders, nothing of it is kept.
+
+        Args:
+            folders: Of its weights: a checkpoint, or base and adapter.
+        """
+        self._model = self._store.open_model(folders) if self._store and folders else None
+
+    def recall(self, request: Any, keys: Sequence[ResultKey]) -> bool:
+        """Add the results of an earlier evaluation; return whether the selected model has had equal requests.
+
+        Args:
+            request: Everything that is computed together, with the settings of the batches.
+            keys: Of the results, in their order.
+        """
+        kept = self._model.find(compute_request_digest(request)) if self._model else None
+        if kept is None:
+            return False
+        missing = {key: result for key, result in zip(keys, kept, strict=True) if key not in self}
+        self.add(missing.items())
+        self.reused += len(missing)
+        return True
+
+    def keep(self, request: Any, keys: Sequence[ResultKey]) -> None:
+        """Keep the results of requests for later evaluations; the arguments are those of `recall`."""
+        if self._model:
+            self._model.add(compute_request_digest(request), [self[key] for key in keys])
 
     def reuse_results(self, variant: Variant, requests: Requests) -> None:
         """Copy to a variant of the base the results of an earlier variant with equal requests.

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
@@ -70,6 +71,8 @@ class VariantModel:
     load: Callable[[ModelSlot], tuple[Any, PreTrainedTokenizerBase]]
     read_frequency_penalty: Callable[[], float] | None = None
     """Of a packaged model, called after `load`; None: that of the evaluation."""
+    list_folders: Callable[[], Sequence[Path]] = tuple
+    """Return the folders of the weights, by which results are kept; called after `load`. None are kept without any."""
 
 
 def evaluate_variants(
@@ -95,6 +98,7 @@ def evaluate_variants(
         for variant_model in variant_models:
             variant = variant_model.variant
             model, tokenizer = variant_model.load(models)
+            results.select_model(variant_model.list_folders())
             encoder = PromptEncoder(tokenizer, variant.format)
             settings = _adapt_settings(evaluate, variant_model)
             scores += run_requests(model, encoder, variant, tasks, settings, results, bar.update)
@@ -176,18 +180,22 @@ def _generate_answers(
             for index in range(min(get_generation_count(requests.task, evaluate), len(requests.prompts)))
             if (key := build_answer_key(variant, requests, index)) not in results
         ]
+        keys, prompts = [key for key, _prompt in missing], [prompt for _key, prompt in missing]
+        settings = (encoder.end_id, max_new_tokens, evaluate.tokens_per_batch, evaluate.frequency_penalty)
+        request = ("answer", settings, prompts)
+        if not missing or results.recall(request, keys):
+            continue
         batches = iter_generations(
             model,
-            [prompt for _key, prompt in missing],
+            prompts,
             end_id=encoder.end_id,
             max_new_tokens=max_new_tokens,
             batch_tokens=evaluate.tokens_per_batch,
             frequency_penalty=evaluate.frequency_penalty,
         )
         for batch in batches:
-            results.add(
-                (missing[index][0], {"tokens": answer.tokens, "has_eos": answer.has_eos}) for index, answer in batch
-            )
+            results.add((keys[index], {"tokens": answer.tokens, "has_eos": answer.has_eos}) for index, answer in batch)
+        results.keep(request, keys)
 
 
 def _score_options(
@@ -213,11 +221,16 @@ def _score_options(
             for index in indices
         ]
         known = {position for position, key in enumerate(keys) if key in results}
+        ids = [(choice.prompt, [option for _text, option in choice.options]) for choice in choices]
+        request = ("options", evaluate.tokens_per_batch, ids)
+        if len(known) == len(keys) or results.recall(request, keys):
+            continue
         for batch in score_choices(model, choices, evaluate.tokens_per_batch, skip=known):
             results.add(
                 (keys[position], [[likelihood.nats, likelihood.tokens] for likelihood in likelihoods])
                 for position, likelihoods in batch
             )
+        results.keep(request, keys)
 
 
 def _measure_preferences(

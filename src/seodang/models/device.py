@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import platform
 import resource
 import sys
 
@@ -35,6 +36,23 @@ def choose_device(device: str) -> str:
             )
         )
     return device
+
+
+def describe_arithmetic(device: str) -> dict[str, str | int]:
+    """Return what the rounding of a result depends on, besides weights and versions: another sum order is another sum.
+
+    Args:
+        device: "cpu", "cuda" or "mps".
+    """
+    if device == "cuda":
+        return {"device": torch.cuda.get_device_name()}
+    instructions = torch.backends.cpu.get_cpu_capability()
+    return {
+        "device": device,
+        "machine": platform.machine(),
+        "instructions": instructions,
+        "threads": torch.get_num_threads(),
+    }
 
 
 def get_peak_memory_mb() -> int:

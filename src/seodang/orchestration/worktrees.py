@@ -25,7 +25,7 @@ from seodang.orchestration.uncached_outputs import carry_uncached_outputs
 from seodang.orchestration.unfinished import keep_unfinished
 from seodang.paths import Paths
 
-_SHARED: Final = ("models", "downloads", "champions")  # of .seodang: by checksum, written beside and renamed
+_SHARED: Final = ("models", "downloads", "champions", "results")  # of .seodang: by checksum, written beside and renamed
 _NO_HOOKS: Final = ("-c", "core.hooksPath=/dev/null")  # `dvc install` adds one that checks out all data
 
 

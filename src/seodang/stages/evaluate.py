@@ -34,6 +34,7 @@ from seodang.evaluation.outputs import write_outputs
 from seodang.evaluation.question_blind import score_question_blind
 from seodang.evaluation.requests import Variant
 from seodang.evaluation.result_log import open_result_log
+from seodang.evaluation.result_store import ResultStore, collect_settings
 from seodang.evaluation.results import Results
 from seodang.evaluation.runner import VariantModel, count_templates, evaluate_variants, iter_base_variants
 from seodang.evaluation.samples import TaskSamples, compute_fingerprint, describe_protocols
@@ -43,7 +44,7 @@ from seodang.i18n import _
 from seodang.io.atomic import compute_sha256
 from seodang.io.jsonl import read_json, read_records, write_rows
 from seodang.models.adapters import compute_tuned_sha256
-from seodang.models.device import choose_device, get_peak_memory_mb, keep_freed_memory
+from seodang.models.device import choose_device, describe_arithmetic, get_peak_memory_mb, keep_freed_memory
 from seodang.models.loading import load_tokenizer
 from seodang.models.slot import ModelSlot
 from seodang.packaging.model_folder import read_manifest
@@ -75,10 +76,13 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
     variants = _list_variants(prompt, evaluate, tasks, champions, paths)
     formats = _describe_formats(variants, tokenizer)
     key = _compute_run_key(formats, train, evaluate, tasks, champions, paths)
-    with open_result_log(paths.evaluation, key) as result_log:
-        models = ModelSlot(train.precision, choose_device(train.device))
+    device = choose_device(train.device)
+    settings = collect_settings(train.precision, describe_arithmetic(device))
+    with open_result_log(paths.evaluation, key) as result_log, ResultStore(paths.model_results, settings) as store:
+        results = Results(result_log, store)
+        models = ModelSlot(train.precision, device)
         variant_models = [_build_variant_model(variant, tokenizer, champions, paths) for variant in variants]
-        scores = evaluate_variants(variant_models, tasks, evaluate, Results(result_log), models)
+        scores = evaluate_variants(variant_models, tasks, evaluate, results, models)
     write_rows(paths.exams, exams)
     baseline_scores = list(score_baselines(tasks, splits["train"]))
     blind_scores = score_question_blind(scores, _count_options(tasks))
@@ -103,6 +107,7 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
         "champion": _identify(champion_file.champion) if champion_file.champion else None,
         "best_champions": [_identify(champion) for champion in champion_file.best],
         "resumed": len(result_log.rows),
+        "reused": results.reused,
         "seconds": round(time.monotonic() - started, 1),
         "cpu_seconds": round(time.process_time() - cpu_started, 1),
         "peak_memory_mb": get_peak_memory_mb(),
@@ -254,7 +259,8 @@ def _build_variant_model(
             return models.load(paths.base), tokenizer
         return models.load_tuned(paths.base, paths.list_candidates()[variant.model]), tokenizer
 
-    return VariantModel(variant, load)
+    adapter = paths.list_candidates().get(variant.model)
+    return VariantModel(variant, load, list_folders=lambda: [paths.base, *([adapter] if adapter else [])])
 
 
 def _build_champion_model(variant: Variant, champion: Champion, paths: Paths) -> VariantModel:
@@ -266,4 +272,4 @@ def _build_champion_model(variant: Variant, champion: Champion, paths: Paths) ->
         folder = fetch()
         return models.load(folder), load_tokenizer(folder)
 
-    return VariantModel(variant, load, lambda: read_manifest(fetch()).frequency_penalty)
+    return VariantModel(variant, load, lambda: read_manifest(fetch()).frequency_penalty, lambda: [fetch()])
