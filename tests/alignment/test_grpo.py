@@ -31,8 +31,16 @@ def trainer(tiny_model, tuned_adapter, align, build_train_params, tmp_path):
     return build_trainer(model, tokenizer, prompts, align, train, [], device="cpu", run=tmp_path)
 
 
-def test_the_trainer_reads_our_token_ids_and_stops_at_our_end_token(trainer, tiny_model):
-    tokenizer = load_tokenizer(tiny_model)
+@pytest.fixture(params=[True, False], ids=["shared prompts", "one row for each answer"])
+def any_trainer(request, trainer):
+    """The trainer as it is for this model, and as it is for models whose prompts cannot be shared."""
+    assert trainer._shares_prompts
+    trainer._shares_prompts = request.param
+    return trainer
+
+
+def test_the_trainer_reads_our_token_ids_and_stops_at_our_end_token(any_trainer, tiny_model):
+    trainer, tokenizer = any_trainer, load_tokenizer(tiny_model)
     prompts = build_reward_prompts(tokenizer)
     batch = [trainer.train_dataset[index] for index in range(8)]
     inputs = trainer._generate_and_score_completions(batch)
@@ -77,7 +85,8 @@ def compute_grpo(model, inputs, beta):
     return -torch.stack(losses).mean()
 
 
-def test_loss_and_gradients_are_those_of_the_published_formula(trainer):
+def test_loss_and_gradients_are_those_of_the_published_formula(any_trainer):
+    trainer = any_trainer
     model = trainer.model
     weights = [weight for name, weight in model.named_parameters() if weight.requires_grad and ".ref." not in name]
     with torch.no_grad():

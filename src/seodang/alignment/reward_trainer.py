@@ -8,15 +8,21 @@ from typing import Any
 
 from datasets import Dataset
 from peft import PeftModel
+from torch import Tensor
+from torch.nn.functional import pad
 from transformers import PreTrainedTokenizerBase
 from trl import GRPOConfig, GRPOTrainer
+from trl.models.utils import unwrap_model_for_generation
 
+from seodang.alignment.group_sampling import sample_answers
+from seodang.alignment.group_scoring import score_answers
 from seodang.alignment.reward_prompts import RewardPrompt, RewardPrompts
 from seodang.alignment.rewards import compute_reward
 from seodang.alignment.trainers import Adapted
 from seodang.config import AlignParams
 from seodang.errors import TrainingError
 from seodang.i18n import _
+from seodang.inference.prompt_cache import can_continue_cache
 from seodang.models.stop_tokens import get_stop_ids
 
 RewardFunction = Callable[..., list[float]]
@@ -32,10 +38,58 @@ class PromptGRPOTrainer(Adapted, GRPOTrainer):  # type: ignore[misc]
         super().__init__(**arguments)
         self.eos_token_ids = get_stop_ids(self.model, end_id)
         self.generation_config.eos_token_id = self.generation_kwargs["eos_token_id"] = self.eos_token_ids
+        longest = max((len(row["prompt"]) for row in self.train_dataset), default=0) + self.max_completion_length
+        self._shares_prompts = can_continue_cache(self.model.get_base_model(), longest) and not self.aux_loss_enabled
 
     def _tokenize_prompts(self, prompts: list[list[int]]) -> tuple[list[list[int]], None, dict[str, Any]]:
         """Return the ids as they are."""
         return prompts, None, {}
+
+    def _generate_single_turn(
+        self, prompt_ids: list[list[int]], *arguments: Any, **options: Any
+    ) -> tuple[list[list[int]], None]:
+        """Return the answers; TRL's way for models whose prompts cannot be shared."""
+        if not self._shares_prompts:
+            answers: tuple[list[list[int]], None] = super()._generate_single_turn(prompt_ids, *arguments, **options)
+            return answers
+        with unwrap_model_for_generation(self.model_wrapped, self.accelerator) as model:
+            was_training = model.training
+            model.eval()
+            sampled = sample_answers(
+                model,
+                prompt_ids,
+                stop_ids=self.eos_token_ids,
+                max_new_tokens=self.max_completion_length,
+                temperature=self.temperature,
+            )
+            model.train(was_training)
+        return sampled, None
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        logits_to_keep: int,
+        *arguments: Any,
+        **options: Any,
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Return log-probabilities and entropies at the tokens of the answers; each prompt is computed once."""
+        if not self._shares_prompts:
+            values: tuple[Tensor, Tensor | None, Tensor | None] = super()._get_per_token_logps_and_entropies(
+                model, input_ids, attention_mask, logits_to_keep, *arguments, **options
+            )
+            return values
+        prompts, answers = (
+            [row[kept].tolist() for row, kept in zip(ids, mask.bool(), strict=True)]
+            for ids, mask in (
+                (input_ids[:, :-logits_to_keep], attention_mask[:, :-logits_to_keep]),
+                (input_ids[:, -logits_to_keep:], attention_mask[:, -logits_to_keep:]),
+            )
+        )
+        log_probs, entropies = score_answers(model, prompts, answers, temperature=self.temperature)
+        missing = (0, logits_to_keep - log_probs.shape[1])  # the longest answer may be in another micro-batch
+        return pad(log_probs, missing), pad(entropies, missing), None
 
 
 def build_reward_dataset(prompts: Sequence[RewardPrompt], align: AlignParams) -> Dataset:
