@@ -15,8 +15,9 @@ from transformers import (
 
 from seodang.inference.generation_batches import iter_decoding_batches, iter_prefix_groups, iter_trees
 from seodang.inference.prefix_tree import build_tree
-from seodang.inference.prompt_cache import can_continue_cache, read_prompts
+from seodang.inference.prompt_cache import read_prompts
 from seodang.inference.shared_generation import iter_generations
+from seodang.inference.tree_attention import can_continue_cache
 
 SHAPE = {"vocab_size": 100, "hidden_size": 32, "num_hidden_layers": 2, "initializer_range": 0.3}
 ATTENTION = {"num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 64}

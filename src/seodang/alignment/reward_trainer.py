@@ -22,7 +22,7 @@ from seodang.alignment.trainers import Adapted
 from seodang.config import AlignParams
 from seodang.errors import TrainingError
 from seodang.i18n import _
-from seodang.inference.prompt_cache import can_continue_cache
+from seodang.inference.tree_attention import can_continue_cache
 from seodang.models.stop_tokens import get_stop_ids
 
 RewardFunction = Callable[..., list[float]]

@@ -10,30 +10,14 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
-from transformers import Cache, DynamicCache, PreTrainedModel, StaticCache
+from transformers import Cache, PreTrainedModel, StaticCache
 
 from seodang.inference.generation_batches import iter_prefix_groups, iter_trees
 from seodang.inference.prefix_tree import build_tree
-from seodang.inference.tree_attention import Prefix, can_use_tree, compute_tree_cache, prefill_prefix
-from seodang.models.architecture import get_rope_boundary
+from seodang.inference.tree_attention import Prefix, compute_tree_cache, prefill_prefix
 
 _States = list[tuple[Tensor, Tensor]]
 """Keys and values of each layer, (rows, heads, tokens, head size)."""
-
-
-def can_continue_cache(model: PreTrainedModel, length: int) -> bool:
-    """Return whether prompts and answers of up to `length` tokens may continue a cache of shared tokens.
-
-    A cache with a sliding window forgets the beginning of a longer row, which other rows may need. Rotary positions
-    that depend on the length of a row must be those of the prefix.
-    """
-    boundary = get_rope_boundary(model.config)
-    if not can_use_tree(model) or (boundary is not None and length > boundary):
-        return False
-    # Of the cache and of the settings: some models have a window of which the cache knows nothing.
-    owners = [model.config.get_text_config(), *DynamicCache(config=model.config).layers]
-    windows = [window for owner in owners if (window := getattr(owner, "sliding_window", None)) is not None]
-    return all(length < window for window in windows)
 
 
 def read_prompts(

@@ -15,8 +15,8 @@ from seodang.inference.generation import (
     make_head_contiguous,
 )
 from seodang.inference.generation_batches import iter_decoding_batches
-from seodang.inference.prompt_cache import can_continue_cache, read_prompts
-from seodang.inference.tree_attention import get_max_tree_tokens
+from seodang.inference.prompt_cache import read_prompts
+from seodang.inference.tree_attention import can_continue_cache, get_max_tree_tokens
 
 
 @torch.inference_mode()

@@ -18,7 +18,7 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from seodang.inference.logits import compute_logits
 from seodang.inference.prefix_tree import PrefixTree
-from seodang.models.architecture import can_pack
+from seodang.models.architecture import can_pack, get_rope_boundary
 
 _MASKABLE_ATTENTION = {"sdpa", "eager"}  # attention implementations that accept any mask
 # Maximum number of tokens in a tree. Attention computes all pairs and masks most; on a CPU larger trees are not faster.
@@ -47,6 +47,21 @@ def can_use_tree(model: PreTrainedModel) -> bool:
         and can_pack(model)
         and model.config._attn_implementation in _MASKABLE_ATTENTION
     )
+
+
+def can_continue_cache(model: PreTrainedModel, length: int) -> bool:
+    """Return whether prompts and answers of up to `length` tokens may continue a cache of shared tokens.
+
+    A cache with a sliding window forgets the beginning of a longer row, which other rows may need. Rotary positions
+    that depend on the length of a row must be those of the prefix.
+    """
+    boundary = get_rope_boundary(model.config)
+    if not can_use_tree(model) or (boundary is not None and length > boundary):
+        return False
+    # Of the cache and of the settings: some models have a window of which the cache knows nothing.
+    owners = [model.config.get_text_config(), *DynamicCache(config=model.config).layers]
+    windows = [window for owner in owners if (window := getattr(owner, "sliding_window", None)) is not None]
+    return all(length < window for window in windows)
 
 
 def get_max_tree_tokens(model: PreTrainedModel) -> int:

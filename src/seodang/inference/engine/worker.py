@@ -23,8 +23,7 @@ from seodang.inference.engine.single_row import answer_alone
 from seodang.inference.engine.slot_cache import measure_layers
 from seodang.inference.engine.step_watch import StepProgress, watch_layers
 from seodang.inference.engine.streams import Channel, Outbox
-from seodang.inference.prompt_cache import can_continue_cache
-from seodang.inference.tree_attention import can_use_tree
+from seodang.inference.tree_attention import can_continue_cache, can_use_tree
 from seodang.models.loading import get_context_length
 
 logger = logging.getLogger(__name__)
