@@ -123,6 +123,8 @@ class Paths:
     """Results and cost of training."""
     training_page = ProjectPath("artifacts/report/training")
     """Training report; open index.html."""
+    alignment_page = ProjectPath("artifacts/report/training/align.html")
+    """Page of preference tuning; absent while align.method is none."""
     tracking = ProjectPath(".seodang/tracking")
     """Local MLflow, TensorBoard and W&B runs, used if the environment names no server; safe to delete."""
     scores = ProjectPath("artifacts/evaluate/scores.jsonl")

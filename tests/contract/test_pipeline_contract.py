@@ -106,7 +106,7 @@ def test_dvc_ignores_compiled_python():
 
 
 def test_dvc_yaml_stays_short():
-    assert len((ROOT / "dvc.yaml").read_text("utf-8").splitlines()) <= 310
+    assert len((ROOT / "dvc.yaml").read_text("utf-8").splitlines()) <= 320
 
 
 def test_every_package_of_the_lock_is_pinned_and_all_but_torch_have_hashes():

@@ -1,9 +1,12 @@
-"""Stage report: the three pages of a run from small artifacts."""
+"""Stage report: the pages of a run from small artifacts."""
 
+import re
 from dataclasses import asdict
 
 import pytest
 from tests.constants import ITEM_SCORE
+from tests.fixtures.align_report import REPORT as ALIGN_REPORT
+from tests.fixtures.gate import build_align
 
 import seodang.stages.report as stage
 from seodang.config import GateParams, PrepareParams, PromptParams, TrainParams
@@ -125,6 +128,7 @@ def write_run(write_card_artifacts):
     def write_run(root):
         paths = write_card_artifacts(root)
         write_training(paths)
+        write_json(paths.align_report, {"method": "none"})
         write_evaluation(paths)
         return paths
 
@@ -136,6 +140,7 @@ def run_stage(paths):
         prompt=PromptParams.model_validate(PARAMS["prompt"]),
         prepare=PrepareParams.model_validate(PARAMS["prepare"]),
         train=TrainParams.model_validate(PARAMS["train"]),
+        align=build_align(),
         gate=GateParams.model_validate({**PARAMS["gate"], "resamples": 1000}),
         paths=paths,
     )
@@ -167,6 +172,23 @@ def test_the_same_artifacts_give_the_same_bytes(rendered_run, tmp_path, write_ru
     paths = write_run(tmp_path)
     run_stage(paths)
     assert read_files(paths) == read_files(rendered_run[0])
+
+
+def test_a_switched_off_stage_align_changes_no_page(rendered_run):
+    paths, _report = rendered_run
+    assert not paths.alignment_page.exists()
+    for name in PAGES:
+        assert not re.search(r"preference tuning|aligned|align\.html", read_page(paths, name), re.IGNORECASE)
+
+
+def test_preference_tuning_has_a_page_until_it_is_switched_off(tmp_path, write_run):
+    paths = write_run(tmp_path)
+    write_json(paths.align_report, ALIGN_REPORT)
+    assert run_stage(paths)["pages"][2] == "artifacts/report/training/align.html"
+    assert "Preference tuning" in paths.alignment_page.read_text("utf-8")
+    write_json(paths.align_report, {"method": "none"})
+    assert len(run_stage(paths)["pages"]) == 3
+    assert not paths.alignment_page.exists()
 
 
 @pytest.mark.parametrize(

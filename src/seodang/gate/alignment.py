@@ -66,12 +66,14 @@ class BoundCheck:
 
 
 def check_bounds(report: Mapping[str, Any], bounds: AlignBoundParams) -> list[BoundCheck]:
-    """Return the bounded figures of a report of stage `align` with held-out pairs, or for GRPO held-out prompts.
+    """Return the bounded figures of a report of stage `align`; none with too few held-out pairs, or prompts for GRPO.
 
     Args:
         report: Of the stage.
         bounds: Of section `align`.
     """
+    if _describe_shortage(report, bounds):
+        return []
     rewards = report.get("rewards")
     pairs, answers = report["pairs"], rewards or report["answers"]
     checks = (

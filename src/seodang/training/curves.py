@@ -76,15 +76,20 @@ def read_curves(live: Path) -> dict[str, Points]:
     for curve in CURVES:
         file = get_curves_folder(live) / f"{curve.name}.tsv"
         if file.is_file():
-            curves[curve.name] = _read_points(file, curve.name)
+            curves[curve.name] = _read_points(file, curve.name, live.parent.name)
     return curves
 
 
-def _read_points(file: Path, name: str) -> Points:
+def _read_points(file: Path, name: str, stage: str) -> Points:
     try:
         with file.open(encoding="utf-8", newline="") as lines:
             return [(int(row["step"]), float(row[name])) for row in csv.DictReader(lines, delimiter="\t")]
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(
-            _("{file} is not a curve of dvclive ({error}); run: dvc repro train", file=file, error=error)
+            _(
+                "{file} is not a curve of dvclive ({error}); run: dvc repro {stage}",
+                file=file,
+                error=error,
+                stage=stage,
+            )
         ) from error

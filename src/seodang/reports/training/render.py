@@ -18,10 +18,10 @@ from seodang.training import curves
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-_TEMPLATES: Final = Path(__file__).parent / "templates"
+TEMPLATES: Final = Path(__file__).parent / "templates"
 _WIDE: Final = (960.0, 330.0)
 _NARROW: Final = (470.0, 300.0)
-_SMALL: Final = (470.0, 200.0)
+SMALL_CHART: Final = (470.0, 200.0)
 
 
 def render_report(report_data: TrainingReportData) -> str:
@@ -71,7 +71,7 @@ def _build_curve_chart(report_data: TrainingReportData, curve: curves.Curve) -> 
     curve_chart = build_chart(
         [("thin" if mean else "main", points), ("main", mean)],
         [],
-        size=_SMALL,
+        size=SMALL_CHART,
         max_step=report_data.steps,
         marks=report_data.resume_steps,
         from_zero=True,
@@ -124,7 +124,7 @@ def _build_checks(report_data: TrainingReportData) -> list[Check]:
     ]
 
 
-def _format_duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return hours and minutes, minutes and seconds, or seconds."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -133,12 +133,13 @@ def _format_duration(seconds: float) -> str:
     return f"{minutes} m {rest:02} s" if minutes else f"{seconds:.1f} s"
 
 
-def _format_megabytes(number: float) -> str:
+def format_megabytes(number: float) -> str:
+    """Return a size in a readable unit."""
     return f"{number / 1024:.1f} GB" if number >= 10_000 else f"{number:,.0f} MB"
 
 
 @cache
 def _create_environment() -> Environment:
-    env = create_environment(_TEMPLATES, autoescape=True)
-    env.filters.update(duration=_format_duration, megabytes=_format_megabytes, tick=format_label)
+    env = create_environment(TEMPLATES, autoescape=True)
+    env.filters.update(duration=format_duration, megabytes=format_megabytes, tick=format_label)
     return env

@@ -1,0 +1,111 @@
+"""The page of preference tuning: what changed on data that it has not seen, beside the bounds of the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from seodang.config import AlignBoundParams
+from seodang.errors import ArtifactError
+from seodang.gate.alignment import BoundCheck, build_alignment_reasons, check_bounds
+from seodang.gate.messages import Reason
+from seodang.i18n import N_, _
+from seodang.training.curves import Points
+
+Estimated = Mapping[str, float | None]
+"""A value with the ends of its interval: value, low, high."""
+_REWARDS: Final = {
+    "reward": (N_("reward"), "score"),
+    "constraints_met": (N_("constraints met"), "share"),
+    "prompts_met": (N_("prompts with all constraints met"), "share"),
+    "exact_answers": (N_("exact answers to closed questions"), "share"),
+    "ended": (N_("answers that end"), "share"),
+}
+"""Title and unit by the name of a figure on held-out prompts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A row of a table. A figure without values before and after compares both models itself."""
+
+    title: str
+    """English; a key of the message catalogue."""
+    unit: str
+    """share, nats, ratio, tokens or score."""
+    tuned: Estimated | None
+    aligned: Estimated | None
+    change: Estimated | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlignmentPageData:
+    """Everything that the page shows."""
+
+    report: Mapping[str, Any]
+    """report.json of stage `align`."""
+    outcome: bool | None
+    """Whether all bounds of the gate are met; None if it is undecided."""
+    reasons: Sequence[Reason]
+    """Of the gate, about the bounds."""
+    checks: Sequence[BoundCheck]
+    figures: Sequence[Figure]
+    """On held-out pairs."""
+    reward_figures: Sequence[Figure]
+    """On held-out prompts with rewards."""
+    curves: Mapping[str, Points]
+
+
+def build_page_data(
+    report: Mapping[str, Any], bounds: AlignBoundParams, curves: Mapping[str, Points]
+) -> AlignmentPageData:
+    """Return the content of the page.
+
+    Args:
+        report: report.json of stage `align`, whose method is not "none".
+        bounds: Of section `align`.
+        curves: By name, as `seodang.training.curves.read_curves` returns them.
+
+    Raises:
+        ArtifactError: If a key is missing; the message names it.
+    """
+    try:
+        reasons = build_alignment_reasons(report, bounds)
+        outcomes = {reason.passed for reason in reasons}
+        return AlignmentPageData(
+            report=report,
+            outcome=False if False in outcomes else None if None in outcomes else True,
+            reasons=reasons,
+            checks=check_bounds(report, bounds),
+            figures=_list_figures(report["pairs"], report["answers"]) if report["pairs"] else [],
+            reward_figures=_list_reward_figures(report.get("rewards") or {}),
+            curves=curves,
+        )
+    except (KeyError, TypeError) as error:
+        raise ArtifactError(
+            _("report.json of stage align has no usable {key}; run: dvc repro align", key=error)
+        ) from error
+
+
+def _list_figures(pairs: Mapping[str, Any], answers: Mapping[str, Any]) -> list[Figure]:
+    chosen, rejected = (
+        [pairs[name] for name in (f"tuned_{side}_log_probability", f"aligned_{side}_log_probability", f"{side}_change")]
+        for side in ("chosen", "rejected")
+    )
+    lengths = (answers["tuned_length"], answers["aligned_length"])
+    return [
+        Figure(N_("better answer likelier"), "share", pairs["tuned_accuracy"], pairs["aligned_accuracy"], None),
+        Figure(N_("better answer gained more (implicit reward)"), "share", None, None, pairs["reward_accuracy"]),
+        Figure(N_("margin of the implicit rewards"), "nats", None, None, pairs["reward_margin"]),
+        Figure(N_("log-probability of the better answer"), "nats", *chosen),
+        Figure(N_("log-probability of the worse answer"), "nats", *rejected),
+        Figure(N_("KL divergence per token"), "score", None, None, answers["kl_per_token"]),
+        Figure(N_("length of the answers in tokens"), "tokens", *lengths, None),
+        Figure(N_("length, relative to the tuned model"), "ratio", None, None, answers["length_ratio"]),
+    ]
+
+
+def _list_reward_figures(rewards: Mapping[str, Any]) -> list[Figure]:
+    """Return the figures that the report has; a figure without prompts is null there."""
+    known = [(title, unit, rewards[name]) for name, (title, unit) in _REWARDS.items() if rewards.get(name)]
+    return [Figure(title, unit, values["tuned"], values["aligned"], values["change"]) for title, unit, values in known]
