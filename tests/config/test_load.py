@@ -115,6 +115,23 @@ def test_default_rules_and_thresholds_take_what_they_do_not_set_from_the_same_de
     assert (gate.default_thresholds[0].minimum, gate.default_thresholds[0].maximum) == (None, 2.0)
 
 
+@pytest.mark.parametrize("method", ["dpo", "kto", "orpo", "grpo"])
+def test_what_params_yaml_does_not_set_is_the_default_of_the_method(method):
+    values = read_yaml(DEFAULTS)["align"]["method_defaults"].get(method, {})
+    align = parse_params(resolve_params(read_starter() | {"align": {"method": method}}), "params.yaml").align
+    assert align.model_dump(include=set(values)) == values
+    own = {"method": method, "learning_rate": 1e-7, "bounds": {"minimum_pairs": 3}}
+    align = parse_params(resolve_params(read_starter() | {"align": own}), "params.yaml").align
+    assert align.model_dump(include=set(values)) == {**values, **({"learning_rate": 1e-7} if values else {})}
+    assert (align.learning_rate, align.bounds.minimum_pairs) == (1e-7, 3)
+
+
+def test_a_wrong_name_in_the_defaults_of_a_method_is_an_error():
+    own = {"align": {"method": "dpo", "method_defaults": {"dpo": {"learning_rat": 1.0}}}}
+    with pytest.raises(ParamsError, match=r"align\.learning_rat"):
+        parse_params(resolve_params(read_starter() | own), "params.yaml")
+
+
 def test_a_wrong_name_in_the_defaults_of_a_list_is_an_error():
     resolved = resolve_params({"gate": {"threshold_defaults": {"minimun": 0.5}}})
     with pytest.raises(ParamsError, match=r"default_thresholds.*minimun"):

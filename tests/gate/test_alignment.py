@@ -10,13 +10,14 @@ from seodang.gate.decision import Decision
 def build_report(pairs=60, **changes):
     figures = {
         "reward_accuracy": (0.8, 0.7, 0.9),
+        "aligned_accuracy": (0.8, 0.7, 0.9),
         "chosen_change": (0.5, -0.5, 1.5),
         "kl_per_token": (0.02, 0.01, 0.03),
         "length_ratio": (1.1, 0.9, 1.3),
         **changes,
     }
     values = {name: dict(zip(("value", "low", "high"), figure, strict=True)) for name, figure in figures.items()}
-    return {"pairs": {"pairs": pairs, **values}, "answers": values}
+    return {"method": "dpo", "pairs": {"pairs": pairs, **values}, "answers": values}
 
 
 def judge(**changes):
@@ -46,6 +47,16 @@ def test_an_interval_beyond_a_bound_is_not_met(changes, index):
 @pytest.mark.parametrize("figure", [(0.55, 0.45, 0.65), (0.8, None, None)], ids=["over the bound", "unknown"])
 def test_an_interval_that_reaches_over_its_bound_is_undecided(figure):
     assert judge(reward_accuracy=figure)[0] is None
+
+
+def test_orpo_has_no_reference_so_that_its_pairs_and_its_length_are_bounded():
+    def judge_orpo(**changes):
+        report = {**build_report(reward_accuracy=(0.1, 0.0, 0.2), kl_per_token=(9.0, 8.0, 10.0), **changes)}
+        return [reason.passed for reason in build_alignment_reasons(report | {"method": "orpo"}, build_bounds())]
+
+    assert judge_orpo() == [True, True]
+    assert judge_orpo(aligned_accuracy=(0.4, 0.3, 0.45)) == [False, True]
+    assert judge_orpo(length_ratio=(3.0, 2.5, 3.5)) == [True, False]
 
 
 @pytest.mark.parametrize("report", [build_report(pairs=9), {"pairs": None, "answers": None}])

@@ -200,10 +200,11 @@ def _format_figure(figure: Mapping[str, float | None]) -> str:
 def _log_pairs(pairs: Mapping[str, Any], answers: Mapping[str, Any]) -> None:
     logger.info(
         _(
-            "held-out pairs right: {before:.0%} before, {after:.0%} after; implicit reward right: {reward:.0%};"
-            " KL per token {divergence:.3f}",
+            "held-out pairs right: {before:.0%} before, {after:.0%} after, change {change}; implicit reward right:"
+            " {reward:.0%}; KL per token {divergence:.3f}",
             before=pairs["tuned_accuracy"]["value"],
             after=pairs["aligned_accuracy"]["value"],
+            change=_format_figure(pairs["accuracy_change"]),
             reward=pairs["reward_accuracy"]["value"],
             divergence=answers["kl_per_token"]["value"] or 0.0,
         )

@@ -33,6 +33,7 @@ def summarize_pairs(scores: Sequence[PairScore], beta: float) -> dict[str, Any]:
         "aligned_accuracy": aligned_chosen > aligned_rejected,
     }
     means = {
+        "accuracy_change": shares["aligned_accuracy"].astype(float) - shares["tuned_accuracy"],
         "reward_margin": beta * (chosen_change - rejected_change),
         "tuned_chosen_log_probability": tuned_chosen,
         "aligned_chosen_log_probability": aligned_chosen,

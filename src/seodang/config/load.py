@@ -29,6 +29,11 @@ S = TypeVar("S", bound=Section)
 DEFAULTS: Final = Path(__file__).with_name("defaults.yaml")
 # List -> the mapping with the defaults of its items, as section.name, and the items' section. An item of
 # default_rules takes the values of rule_defaults that it has a field for.
+_METHOD_DEFAULTS: Final = (
+    "align",
+    "method",
+    "method_defaults",
+)  # section, the choice, and the values that belong to each
 ITEM_DEFAULTS: Final[Mapping[tuple[str, str], tuple[str, type[Section]]]] = {
     ("ingest", "sources"): ("ingest.source_defaults", SourceParams),
     ("align", "sources"): ("ingest.source_defaults", SourceParams),
@@ -71,8 +76,11 @@ def read_params(path: Path) -> dict[str, Any]:
 
 
 def resolve_params(overlay: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all parameters: the defaults with the overlay's values, each list item with the defaults of its list."""
-    resolved = merge_overlay(read_defaults(), overlay)
+    """Return all parameters: the defaults with the overlay's values, each list item with the defaults of its list.
+
+    What the overlay does not set in section align has the default of its method, if there is one.
+    """
+    resolved = _apply_method_defaults(merge_overlay(read_defaults(), overlay), overlay)
     for (section, name), (defaults_name, item_section) in ITEM_DEFAULTS.items():
         content = resolved.get(section)
         items = content.get(name) if isinstance(content, dict) else None
@@ -83,6 +91,17 @@ def resolve_params(overlay: Mapping[str, Any]) -> dict[str, Any]:
         section, _dot, name = defaults_name.partition(".")
         if isinstance(content := resolved.get(section), dict):
             content.pop(name, None)
+    return resolved
+
+
+def _apply_method_defaults(resolved: dict[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    section, choice, name = _METHOD_DEFAULTS
+    content, own = resolved.get(section), overlay.get(section)
+    values = content.pop(name, {}) if isinstance(content, dict) else {}
+    if isinstance(content, dict) and isinstance(values, dict) and isinstance(content.get(choice), str):
+        mine = values.get(content[choice], {})
+        own_values = {key: value for key, value in own.items() if key != name} if isinstance(own, dict) else {}
+        resolved[section] = merge_overlay(merge_overlay(content, mine), own_values)
     return resolved
 
 

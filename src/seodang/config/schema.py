@@ -30,6 +30,11 @@ def build_schema() -> dict[str, Any]:
         names = [(section, name) for (section, name), (other, _item) in ITEM_DEFAULTS.items() if other == defaults_name]
         lists = " and ".join(name if section == section_name else f"{section}.{name}" for section, name in names)
         definition["properties"][key] = {"type": "object", "description": f"Default values of the items of {lists}."}
+    definition = schema["$defs"]["AlignParams"]
+    definition["properties"]["method_defaults"] = {
+        "type": "object",
+        "description": "Values of this section by method, for what params.yaml does not set.",
+    }
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

@@ -14,8 +14,11 @@ from seodang.i18n import N_, Message
 
 TUNED: Final = "tuned"
 ALIGNED: Final = "aligned"
+WITHOUT_REFERENCE: Final = frozenset({"orpo"})
+"""Methods that are not trained against a reference."""
 _LABELS: Final = {
     "reward_accuracy": N_("share of held-out pairs whose preferred answer gained more"),
+    "aligned_accuracy": N_("share of held-out pairs whose preferred answer is likelier"),
     "chosen_change": N_("change of the log-probability of preferred answers"),
     "reward_change": N_("change of the mean reward on held-out prompts"),
     "kl_per_token": N_("KL divergence from the tuned model per token"),
@@ -68,6 +71,9 @@ class BoundCheck:
 def check_bounds(report: Mapping[str, Any], bounds: AlignBoundParams) -> list[BoundCheck]:
     """Return the bounded figures of a report of stage `align`; none with too few held-out pairs, or prompts for GRPO.
 
+    ORPO starts from the base and has no reference. Its distance from the tuned model is no drift, and a gain over that
+    model is not its reward: it must prefer the better answers by itself.
+
     Args:
         report: Of the stage.
         bounds: Of section `align`.
@@ -76,18 +82,20 @@ def check_bounds(report: Mapping[str, Any], bounds: AlignBoundParams) -> list[Bo
         return []
     rewards = report.get("rewards")
     pairs, answers = report["pairs"], rewards or report["answers"]
-    checks = (
-        [BoundCheck("reward_change", rewards["reward"]["change"], bounds.minimum_reward_change, None, is_strict=True)]
-        if rewards
-        else [
-            BoundCheck("reward_accuracy", pairs["reward_accuracy"], bounds.minimum_reward_accuracy, None),
-            BoundCheck("chosen_change", pairs["chosen_change"], -bounds.maximum_chosen_drop, None),
-        ]
+    length = BoundCheck(
+        "length_ratio", answers["length_ratio"], bounds.minimum_length_ratio, bounds.maximum_length_ratio
     )
+    drift = BoundCheck("kl_per_token", answers["kl_per_token"], None, bounds.maximum_kl_per_token)
+    if rewards:
+        change = rewards["reward"]["change"]
+        return [BoundCheck("reward_change", change, bounds.minimum_reward_change, None, is_strict=True), drift, length]
+    if report["method"] in WITHOUT_REFERENCE:
+        return [BoundCheck("aligned_accuracy", pairs["aligned_accuracy"], bounds.minimum_reward_accuracy, None), length]
     return [
-        *checks,
-        BoundCheck("kl_per_token", answers["kl_per_token"], None, bounds.maximum_kl_per_token),
-        BoundCheck("length_ratio", answers["length_ratio"], bounds.minimum_length_ratio, bounds.maximum_length_ratio),
+        BoundCheck("reward_accuracy", pairs["reward_accuracy"], bounds.minimum_reward_accuracy, None),
+        BoundCheck("chosen_change", pairs["chosen_change"], -bounds.maximum_chosen_drop, None),
+        drift,
+        length,
     ]
 
 
