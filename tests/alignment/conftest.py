@@ -19,6 +19,8 @@ _PARAMS: dict[str, Any] = {
     "sources": [],
     "seed": 1,
     "beta": 0.1,
+    "likelihood_weight": 0.0,
+    "replay_ratio": 0.0,
     "learning_rate": 5e-3,
     "lr_scheduler": "linear",
     "warmup_ratio": 0.1,

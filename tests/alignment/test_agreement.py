@@ -110,6 +110,13 @@ def compute_dpo(model, rows, beta):
     return torch.stack(losses).mean()
 
 
+def compute_dpo_with_likelihood(model, rows, beta):
+    """Pang et al. 2024, equation 1, with the likelihood per token of the batch; its weight is 0.5."""
+    log_probs = [compute_log_probs(model, row["prompt_ids"], row["chosen_ids"]) for row in rows]
+    answers = [each[len(row["prompt_ids"]) - 1 :] for each, row in zip(log_probs, rows, strict=True)]
+    return compute_dpo(model, rows, beta) - 0.5 * torch.cat(answers).mean()
+
+
 def compute_kto(model, rows, beta):
     """Ethayarajh et al. 2024, section 4.1, with both weights 1."""
 
@@ -143,10 +150,17 @@ def compute_orpo(model, rows, beta):
 
 
 @pytest.mark.parametrize(
-    ("method", "compute"), [("dpo", compute_dpo), ("kto", compute_kto), ("orpo", compute_orpo)], ids=METHODS
+    ("method", "changes", "compute"),
+    [
+        ("dpo", {}, compute_dpo),
+        ("dpo", {"likelihood_weight": 0.5}, compute_dpo_with_likelihood),
+        ("kto", {}, compute_kto),
+        ("orpo", {}, compute_orpo),
+    ],
+    ids=["dpo", "dpo with likelihood", "kto", "orpo"],
 )
-def test_loss_and_gradients_are_those_of_the_published_formula(method, compute, build_ours):
-    trainer = build_ours(method)
+def test_loss_and_gradients_are_those_of_the_published_formula(method, changes, compute, build_ours):
+    trainer = build_ours(method, **changes)
     model = trainer.model
     weights = [weight for name, weight in model.named_parameters() if weight.requires_grad and ".ref." not in name]
     with torch.no_grad():

@@ -4,8 +4,8 @@ import pytest
 from tests.alignment.alignment_processes import run_alignment, run_killed, tokenize
 from tests.fixtures.training import create_preference_records
 
-from seodang.alignment.measures import ModelPair, answer_prompts, score_pairs
-from seodang.alignment.summary import summarize_answers, summarize_pairs
+from seodang.alignment.measures import ModelPair, PairScore, answer_prompts, score_pairs
+from seodang.alignment.summary import compare_with_pairs, summarize_answers, summarize_pairs
 from seodang.io.atomic import compute_sha256
 from seodang.models.loading import load_model
 
@@ -37,8 +37,47 @@ def test_an_unchanged_model_has_no_drift_and_no_reward(tiny_model, tuned_adapter
     answers = summarize_answers(answer_prompts(models, pairs, end_id=0, max_new_tokens=6, batch_tokens=256))
     assert summary["reward_margin"]["value"] == pytest.approx(0, abs=1e-6)
     assert summary["tuned_accuracy"] == summary["aligned_accuracy"]
+    assert summary["accuracy_change"]["value"] == 0.0
     assert answers["kl_per_token"]["value"] == pytest.approx(0, abs=1e-6)
     assert (answers["length_ratio"]["value"], answers["changed_answers"]) == (1.0, 0)
+
+
+def score(task, tuned, aligned, group):
+    return PairScore(group, group, "ko", task, *tuned, *aligned)
+
+
+def test_the_change_of_the_pairs_is_paired_and_counted_by_task():
+    right, wrong = (-1.0, -2.0), (-2.0, -1.0)
+    scores = [
+        *(score("curt", wrong, right, f"a{number}") for number in range(6)),
+        *(score("curt", right, right, f"b{number}") for number in range(10)),
+        *(score("made_up", right, wrong, f"c{number}") for number in range(2)),
+        *(score("made_up", wrong, wrong, f"d{number}") for number in range(2)),
+    ]
+    summary = summarize_pairs(scores, 0.1)
+    assert (summary["tuned_accuracy"]["value"], summary["aligned_accuracy"]["value"]) == (0.6, 0.8)
+    change = summary["accuracy_change"]
+    assert change["value"] == pytest.approx(0.2)
+    assert change["low"] < 0.2 < change["high"]
+    assert summary["tasks"] == {
+        "curt": {"pairs": 16, "tuned": 10, "aligned": 16},
+        "made_up": {"pairs": 4, "tuned": 2, "aligned": 0},
+    }
+
+
+def test_generated_answers_are_compared_with_both_sides_of_their_pair():
+    kind, curt = "창가에 있습니다.", "창가라니까!"
+    samples = [
+        {"chosen": kind, "rejected": curt, "tuned": curt, "aligned": kind},
+        {"chosen": kind, "rejected": curt, "tuned": "", "aligned": kind + kind},
+    ]
+    figures = compare_with_pairs(samples, ["a", "b"])
+    assert (figures["tuned_closer"]["value"], figures["aligned_closer"]["value"]) == (0.0, 1.0)
+    assert figures["closer_change"]["value"] == 1.0
+    assert figures["chrf_change"]["value"] == pytest.approx(
+        figures["aligned_chrf"]["value"] - figures["tuned_chrf"]["value"], abs=1e-4
+    )
+    assert figures["preferred_length_ratio"]["value"] == 1.5
 
 
 @pytest.mark.slow

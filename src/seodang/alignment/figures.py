@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerBase
 
 from seodang.alignment.measures import ModelPair, answer_prompts, score_pairs
 from seodang.alignment.preferences import PreferencePair, Preferences
-from seodang.alignment.summary import summarize_answers, summarize_pairs
+from seodang.alignment.summary import compare_with_pairs, summarize_answers, summarize_pairs
 from seodang.config import AlignParams, PromptParams, TrainParams
 from seodang.models.loading import load_model
 from seodang.models.tokenization import get_end_id
@@ -52,7 +52,7 @@ def measure_preferences(
     ]
     return {
         "pairs": summarize_pairs(scores, align.beta),
-        "answers": summarize_answers(answers),
+        "answers": summarize_answers(answers) | compare_with_pairs(samples, [pair.group for pair in asked]),
         "samples": samples[: train.report_samples],
     }
 

@@ -32,6 +32,7 @@ class PairScore:
     id: str
     group: str
     language: str
+    task: str
     tuned_chosen: float
     tuned_rejected: float
     aligned_chosen: float
@@ -86,7 +87,7 @@ def score_pairs(models: ModelPair, pairs: Sequence[PreferencePair], batch_tokens
     """Return the log-probabilities of both answers of each pair, by both models."""
     tuned, aligned = (_score(models.select(name), pairs, batch_tokens) for name in (TUNED, ALIGNED))
     return [
-        PairScore(pair.id, pair.group, pair.language, *before, *after)
+        PairScore(pair.id, pair.group, pair.language, pair.task, *before, *after)
         for pair, before, after in zip(pairs, tuned, aligned, strict=True)
     ]
 

@@ -20,6 +20,7 @@ class PreferencePair:
     group: str
     """Pairs with equal groups ask the same question and are not independent of each other."""
     language: str
+    task: str
     prompt: list[int]
     chosen: list[int]
     rejected: list[int]
@@ -79,6 +80,7 @@ def tokenize_preferences(
                     id=record.id,
                     group=record.group or "".join(f"{record.instruction}\x1f{record.input}".split()),
                     language=record.language,
+                    task=record.task,
                     prompt=tokens.prompt,
                     chosen=tokens.completion,
                     rejected=rejected,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from seodang.alignment.figures import measure_preferences
 from seodang.alignment.methods import get_alignment_method
 from seodang.alignment.metrics import PreferenceMetrics
 from seodang.alignment.preferences import Preferences, tokenize_preferences
+from seodang.alignment.replay import build_replay_pairs
 from seodang.alignment.reward_figures import measure_rewards
 from seodang.alignment.reward_prompts import RewardPrompts, read_reward_prompts
 from seodang.alignment.run_key import compute_alignment_key
@@ -34,6 +35,7 @@ from seodang.models.loading import check_max_length, load_model, load_tokenizer
 from seodang.models.methods import get_method
 from seodang.paths import Paths
 from seodang.prompting import compute_fingerprint
+from seodang.records import Record
 from seodang.training.checkpointing import delete_other_runs
 from seodang.training.result import Stopwatch
 from seodang.training.run_record import collect_versions
@@ -54,10 +56,12 @@ def run_alignment(prompt: PromptParams, train: TrainParams, align: AlignParams, 
     device, method = choose_device(train.device), get_alignment_method(align)
     inputs, run_dir = _prepare_run_dir(prompt, train, align, device, paths)
     tokenizer = load_tokenizer(paths.base)
+    training = list(read_records(paths.preferences_train))
+    replayed = _read_replay_pairs(training, align, paths)
     splits = PreferenceSplits(
         *(
-            tokenize_preferences(read_records(file), tokenizer, prompt.format, align.max_length)
-            for file in (paths.preferences_train, paths.preferences_test)
+            tokenize_preferences(records, tokenizer, prompt.format, align.max_length)
+            for records in ([*training, *replayed], read_records(paths.preferences_test))
         )
     )
     prompts = read_reward_prompts(prompt, align, tokenizer, paths) if method.uses_rewards else None
@@ -69,7 +73,10 @@ def run_alignment(prompt: PromptParams, train: TrainParams, align: AlignParams, 
     report = {
         "method": align.method,
         "device": device,
-        "records": {"train": _count(splits.training), "held_out": _count(splits.held_out)},
+        "records": {
+            "train": {**_count(splits.training), "replayed": len(replayed)},
+            "held_out": _count(splits.held_out),
+        },
         "prompt_fingerprint": compute_fingerprint(prompt.format, tokenizer),
         "input_sha256": inputs,
         "adapter_sha256": compute_tuned_sha256(paths.aligned_adapter),
@@ -101,7 +108,7 @@ def _prepare_run_dir(
             )
         )
     inputs = {file.stem: compute_sha256(file) for file in (paths.preferences_train, paths.preferences_test)}
-    if get_alignment_method(align).uses_rewards:
+    if get_alignment_method(align).uses_rewards or align.replay_ratio:
         inputs["records"] = compute_sha256(paths.get_split_path("train"))
     inputs["adapter"] = compute_sha256(paths.adapter / ADAPTER)
     base = {
@@ -113,6 +120,12 @@ def _prepare_run_dir(
     key = compute_alignment_key(align, train, prompt, {**inputs, **base}, threads=threads)
     delete_other_runs(paths.alignment, key)
     return inputs, paths.alignment / key
+
+
+def _read_replay_pairs(preferences: Sequence[Record], align: AlignParams, paths: Paths) -> list[Record]:
+    """Return pairs of training records, align.replay_ratio for each preference record; none with rewards."""
+    count = 0 if get_alignment_method(align).uses_rewards else round(align.replay_ratio * len(preferences))
+    return build_replay_pairs(read_records(paths.get_split_path("train")), count, align.seed) if count else []
 
 
 def _tune(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seodang.evaluation.judge.resampling import Floats, estimate, estimate_share
+from seodang.evaluation.metrics import compute_chrf
 
 if TYPE_CHECKING:
     from seodang.alignment.measures import AnswerScore, PairScore
@@ -46,6 +48,43 @@ def summarize_pairs(scores: Sequence[PairScore], beta: float) -> dict[str, Any]:
         "pairs": len(scores),
         **{name: _round(asdict(estimate_share(flags.astype(float), groups))) for name, flags in shares.items()},
         **{name: estimate_mean(values, groups) for name, values in means.items()},
+        "tasks": _count_by_task(scores, shares),
+    }
+
+
+def _count_by_task(scores: Sequence[PairScore], shares: Mapping[str, NDArray[np.bool_]]) -> dict[str, dict[str, int]]:
+    """Return the pairs of each task, with the number of those whose preferred answer is likelier, before and after."""
+    tasks = np.array([score.task for score in scores])
+    return {
+        task: {
+            "pairs": int((tasks == task).sum()),
+            **{name: int(shares[f"{name}_accuracy"][tasks == task].sum()) for name in ("tuned", "aligned")},
+        }
+        for task in sorted(set(tasks.tolist()))
+    }
+
+
+def compare_with_pairs(samples: Sequence[Mapping[str, str]], groups: Sequence[str]) -> dict[str, Any]:
+    """Return how the generated answers compare with the preferred and the rejected ones, before and after.
+
+    Args:
+        samples: Texts of each prompt: chosen, rejected, tuned, aligned.
+        groups: Of each prompt.
+    """
+    preferred, rejected = (
+        np.array([[compute_chrf(sample[name], sample[side]) for name in ("tuned", "aligned")] for sample in samples])
+        for side in ("chosen", "rejected")
+    )
+    closer = (preferred > rejected).astype(float)
+    before, after = ([float(len(sample[name])) for sample in samples] for name in ("chosen", "aligned"))
+    return {
+        "tuned_chrf": estimate_mean(preferred[:, 0], groups),
+        "aligned_chrf": estimate_mean(preferred[:, 1], groups),
+        "chrf_change": estimate_mean(preferred[:, 1] - preferred[:, 0], groups),
+        "tuned_closer": estimate_mean(closer[:, 0], groups),
+        "aligned_closer": estimate_mean(closer[:, 1], groups),
+        "closer_change": estimate_mean(closer[:, 1] - closer[:, 0], groups),
+        "preferred_length_ratio": estimate_ratio(np.array(after), np.array(before), groups),
     }
 
 

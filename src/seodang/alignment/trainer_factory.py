@@ -90,4 +90,6 @@ def _select_trainer(align: AlignParams, settings: dict[str, Any]) -> Callable[..
         case "orpo":
             return partial(PairORPOTrainer, args=ORPOConfig(**settings))
         case _:
+            losses = {"sigmoid": 1.0, **({"sft": align.likelihood_weight} if align.likelihood_weight else {})}
+            settings |= {"loss_type": list(losses), "loss_weights": list(losses.values())}
             return partial(PairDPOTrainer, args=DPOConfig(**settings))

@@ -41,9 +41,14 @@ class AlignParams(Section):
     sources: list[SourceParams]
     """Preference pairs (dpo, orpo; kto takes both sides) and single answers with a thumb up or down (kto)."""
     seed: NonNegativeInt
+    replay_ratio: NonNegativeFloat
+    """dpo, kto, orpo: pairs made of training records, for each preference record: the right answer against that of
+    another record of the task. They hold what the model was tuned for."""
     beta: PositiveFloat
     """dpo, kto: how strongly the reference holds the model; grpo: weight of the KL term; orpo: weight of the odds
     ratio, lambda in the paper."""
+    likelihood_weight: NonNegativeFloat
+    """dpo: weight of the likelihood loss of the preferred answers beside DPO's loss (Pang et al. 2024); 0: none."""
     learning_rate: PositiveFloat
     lr_scheduler: Literal["linear", "cosine", "constant"]
     warmup_ratio: Ratio
