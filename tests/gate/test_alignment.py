@@ -17,7 +17,7 @@ def build_report(pairs=60, **changes):
         **changes,
     }
     values = {name: dict(zip(("value", "low", "high"), figure, strict=True)) for name, figure in figures.items()}
-    return {"method": "dpo", "pairs": {"pairs": pairs, **values}, "answers": values}
+    return {"method": "dpo", "pairs": {"pairs": pairs, **values}, "drift": values}
 
 
 def judge(**changes):
@@ -59,7 +59,7 @@ def test_orpo_has_no_reference_so_that_its_pairs_and_its_length_are_bounded():
     assert judge_orpo(length_ratio=(3.0, 2.5, 3.5)) == [True, False]
 
 
-@pytest.mark.parametrize("report", [build_report(pairs=9), {"pairs": None, "answers": None}])
+@pytest.mark.parametrize("report", [build_report(pairs=9), {"pairs": None, "drift": None}])
 def test_too_few_held_out_pairs_decide_nothing(report):
     [reason] = build_alignment_reasons(report, build_bounds())
     assert reason.passed is None

@@ -30,13 +30,14 @@ def test_the_stage_that_is_off_imports_no_torch():
 
 
 @pytest.fixture
-def ready(tmp_path, tiny_model, make_tiny_adapter, make_preference_records):
+def ready(tmp_path, tiny_model, make_tiny_adapter, make_preference_records, make_training_records):
     """A project with a base, a tuned adapter and preference records."""
     paths = Paths(tmp_path)
     shutil.copytree(tiny_model, paths.base)
     make_tiny_adapter(paths.base, paths.adapter)
     write_records(paths.preferences_train, make_preference_records(12))
     write_records(paths.preferences_test, make_preference_records(12, first=100))
+    write_records(paths.get_split_path("validation"), make_training_records(6))
     return paths
 
 
@@ -56,12 +57,15 @@ def test_the_report_compares_the_aligned_with_the_tuned_model_on_held_out_pairs(
     run_small(ready)
     report = read_json(ready.align_report)
     pairs, answers = report["pairs"], report["answers"]
-    assert report["records"] == {name: {"pairs": 12, "answers": 0, "too_long": 0} for name in ("train", "held_out")}
+    held_out = {"pairs": 12, "answers": 0, "too_long": 0}
+    assert report["records"] == {"train": {**held_out, "replayed": 0}, "held_out": held_out}
     assert pairs["reward_accuracy"]["low"] <= pairs["reward_accuracy"]["value"] == 1.0
     assert pairs["chosen_change"]["value"] == pytest.approx(
         pairs["aligned_chosen_log_probability"]["value"] - pairs["tuned_chosen_log_probability"]["value"], abs=1e-4
     )
     assert answers["kl_per_token"]["value"] > 0
+    assert report["drift"]["prompts"] == 6
+    assert report["drift"]["kl_per_token"]["value"] > 0
     assert len(report["samples"]) == 2
     assert report["adapter_sha256"] != report["tuned_sha256"]
     curves = read_curves(ready.align_live)
@@ -70,6 +74,15 @@ def test_the_report_compares_the_aligned_with_the_tuned_model_on_held_out_pairs(
     )
     assert [step for step, _loss in curves["train_loss"]] == [5, 10, 12]
     assert not any(ready.alignment.iterdir())
+
+
+def test_training_records_are_replayed_as_pairs(ready, run_small, make_training_records):
+    write_records(ready.get_split_path("train"), make_training_records(40))
+    run_small(ready, epochs=1.0, replay_ratio=0.5)
+    report = read_json(ready.align_report)
+    assert report["records"]["train"] == {"pairs": 18, "answers": 0, "too_long": 0, "replayed": 6}
+    assert report["records"]["held_out"]["pairs"] == 12
+    assert "records" in report["input_sha256"]
 
 
 def test_grpo_reports_constraints_met_before_and_after_on_held_out_prompts(ready, run_small, make_records):

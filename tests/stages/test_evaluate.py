@@ -328,7 +328,7 @@ def write_alignment(paths, *, accuracy=0.9):
     small = {"value": 0.02, "low": 0.01, "high": 0.03}
     pairs = {"pairs": 40, "reward_accuracy": estimate, "chosen_change": small}
     answers = {"kl_per_token": small, "length_ratio": {"value": 1.0, "low": 0.9, "high": 1.1}}
-    write_json(paths.align_report, {"method": "dpo", "pairs": pairs, "answers": answers})
+    write_json(paths.align_report, {"method": "dpo", "pairs": pairs, "drift": answers})
 
 
 def set_losses(paths, **losses):
