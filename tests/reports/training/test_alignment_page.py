@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from tests.fixtures.align_report import ANSWERS, PAIRS, REPORT, REWARDS, estimate
+from tests.fixtures.align_report import DRIFT, PAIRS, REPORT, REWARDS, estimate
 from tests.fixtures.gate import build_bounds
 
 from seodang.errors import ArtifactError
@@ -50,7 +50,7 @@ def test_each_bounded_figure_stands_beside_its_bounds_and_their_outcome():
     ],
 )
 def test_the_heading_says_what_the_bounds_decide(drift, heading):
-    assert heading in text_of(page(answers={**ANSWERS, "kl_per_token": drift}))
+    assert heading in text_of(page(drift={**DRIFT, "kl_per_token": drift}))
 
 
 def test_figures_before_and_after_have_their_intervals_and_changes_a_sign():
@@ -70,7 +70,7 @@ def test_too_few_held_out_pairs_are_named_in_both_languages():
 
 
 def test_a_run_without_held_out_pairs_has_a_page_too():
-    assert "0 held-out pairs" in text_of(page(pairs=None, answers=None, samples=[]))
+    assert "0 held-out pairs" in text_of(page(pairs=None, answers=None, drift=None, samples=[]))
 
 
 def test_rewards_are_shown_with_each_kind_of_constraint():

@@ -77,7 +77,7 @@ def build_page_data(
             outcome=False if False in outcomes else None if None in outcomes else True,
             reasons=reasons,
             checks=check_bounds(report, bounds),
-            figures=_list_figures(report["pairs"], report["answers"]) if report["pairs"] else [],
+            figures=_list_figures(report["pairs"], report["answers"], report["drift"]) if report["pairs"] else [],
             reward_figures=_list_reward_figures(report.get("rewards") or {}),
             curves=curves,
         )
@@ -87,18 +87,29 @@ def build_page_data(
         ) from error
 
 
-def _list_figures(pairs: Mapping[str, Any], answers: Mapping[str, Any]) -> list[Figure]:
+def _list_figures(pairs: Mapping[str, Any], answers: Mapping[str, Any], drift: Mapping[str, Any]) -> list[Figure]:
     chosen, rejected = (
         [pairs[name] for name in (f"tuned_{side}_log_probability", f"aligned_{side}_log_probability", f"{side}_change")]
         for side in ("chosen", "rejected")
     )
     lengths = (answers["tuned_length"], answers["aligned_length"])
+    likelier, closer, chrf = (
+        [figures[name] for name in names]
+        for figures, names in (
+            (pairs, ("tuned_accuracy", "aligned_accuracy", "accuracy_change")),
+            (answers, ("tuned_closer", "aligned_closer", "closer_change")),
+            (answers, ("tuned_chrf", "aligned_chrf", "chrf_change")),
+        )
+    )
     return [
-        Figure(N_("better answer likelier"), "share", pairs["tuned_accuracy"], pairs["aligned_accuracy"], None),
+        Figure(N_("better answer likelier"), "share", *likelier),
         Figure(N_("better answer gained more (implicit reward)"), "share", None, None, pairs["reward_accuracy"]),
         Figure(N_("margin of the implicit rewards"), "nats", None, None, pairs["reward_margin"]),
         Figure(N_("log-probability of the better answer"), "nats", *chosen),
         Figure(N_("log-probability of the worse answer"), "nats", *rejected),
+        Figure(N_("own answer closer to the better one"), "share", *closer),
+        Figure(N_("chrF of the own answer to the better one"), "ratio", *chrf),
+        Figure(N_("KL divergence per token, on other instructions"), "score", None, None, drift["kl_per_token"]),
         Figure(N_("KL divergence per token"), "score", None, None, answers["kl_per_token"]),
         Figure(N_("length of the answers in tokens"), "tokens", *lengths, None),
         Figure(N_("length, relative to the tuned model"), "ratio", None, None, answers["length_ratio"]),
