@@ -39,7 +39,7 @@ def measure_preferences(
     drift = answer_prompts(models, instructions, max_new_tokens=align.max_new_tokens, **settings)
     samples = [
         {
-            name: tokenizer.decode(ids, skip_special_tokens=True)
+            name: str(tokenizer.decode(ids, skip_special_tokens=True))
             for name, ids in (
                 ("prompt", pair.prompt),
                 ("chosen", pair.chosen),
