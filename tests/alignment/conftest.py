@@ -32,6 +32,8 @@ _PARAMS: dict[str, Any] = {
     "desirable_weight": 1.0,
     "undesirable_weight": 1.0,
     "prompts": 16,
+    "selections": 2,
+    "drop_uniform_prompts": False,
     "group_size": 4,
     "max_new_tokens": 8,
     "temperature": 1.0,

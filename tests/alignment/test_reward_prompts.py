@@ -9,6 +9,7 @@ import pytest
 from seodang.alignment.reward_prompts import build_prompts
 from seodang.alignment.rewards import compute_reward
 from seodang.models.loading import load_tokenizer
+from seodang.models.tokenization import tokenize_record
 from seodang.primer.generator import iter_primer_records
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +29,7 @@ def build(records):
     tokenizer = load_tokenizer(BASE)
 
     def build(records=records, **changes):
-        settings = {"limit": 80, "max_tokens": 72, "seed": 1, **changes}
+        settings = {"limit": 80, "selections": 4, "max_tokens": 72, "max_new_tokens": 24, "seed": 1, **changes}
         return build_prompts(records, tokenizer, "koalpaca", **settings)
 
     return build
@@ -40,6 +41,26 @@ def test_three_of_four_prompts_have_constraints_and_one_is_a_closed_question(bui
     assert {prompt.language for prompt in prompts} == {"ko", "en"}
     assert max(len(prompt.prompt) for prompt in prompts) <= 72
     assert {prompt.goal.answer for prompt in prompts if not prompt.goal.ids} > {"긍정", "negative"}
+
+
+def test_a_record_gives_several_prompts_with_other_constraints_and_none_twice(build):
+    prompts = [prompt for prompt in build(limit=1000) if prompt.goal.ids]
+    by_record = {}
+    for prompt in prompts:
+        by_record.setdefault(prompt.id, []).append(prompt)
+    assert max(map(len, by_record.values())) == 4
+    assert len({tuple(prompt.prompt) for prompt in prompts}) == len(prompts)
+    assert all(len({prompt.group for prompt in same}) == 1 for same in by_record.values())
+
+
+def test_a_prompt_whose_reference_answer_is_too_long_is_left_out(build, records):
+    tokenizer = load_tokenizer(BASE)
+    lengths = {record.id: len(tokenize_record(tokenizer, record, "koalpaca").completion) for record in records}
+    short = build(max_new_tokens=3)
+    assert {lengths[prompt.id] for prompt in short if not prompt.goal.ids} == {2, 3}
+    assert max(lengths[prompt.id] for prompt in build() if not prompt.goal.ids) > 3
+    assert "startend:end_checker" not in {id for prompt in short for id in prompt.goal.ids}
+    assert "startend:end_checker" in {id for prompt in build() for id in prompt.goal.ids}
 
 
 def test_the_prompt_asks_for_its_constraints(build, records):

@@ -60,7 +60,9 @@ def read_reward_prompts(
             tokenizer,
             prompt.format,
             limit=align.prompts,
+            selections=align.selections,
             max_tokens=align.max_length - align.max_new_tokens,
+            max_new_tokens=align.max_new_tokens,
             seed=align.seed,
         )
         for split in ("train", "test")
@@ -74,7 +76,9 @@ def build_prompts(
     format: PromptFormat,
     *,
     limit: int,
+    selections: int,
     max_tokens: int,
+    max_new_tokens: int,
     seed: int,
 ) -> list[RewardPrompt]:
     """Return prompts in an order given by seed and content: three with constraints for each closed question.
@@ -84,7 +88,9 @@ def build_prompts(
         tokenizer: Of the base.
         format: Name of the prompt template.
         limit: Maximum number of prompts.
+        selections: Of constraints for each record; each gives a prompt.
         max_tokens: Of a prompt; a longer one is left out, never cut.
+        max_new_tokens: Of an answer; a prompt whose reference answer is longer is left out.
         seed: Of the order and of the constraints.
     """
     ordered = sorted(
@@ -95,34 +101,49 @@ def build_prompts(
     free = [record for record in ordered if not record.choices and len(record.instruction) <= _MAX_INSTRUCTION]
     closed_limit = round(limit * _CLOSED_SHARE)
 
-    def tokenize(record: Record, goal: Goal) -> RewardPrompt:
-        return RewardPrompt(
-            id=record.id,
-            group=record.group or build_group_key(record.instruction, record.input),
-            language=record.language,
-            prompt=tokenize_record(tokenizer, record, format).prompt,
-            goal=goal,
-        )
+    def tokenize(record: Record, goal: Goal, group: str) -> RewardPrompt | None:
+        tokens = tokenize_record(tokenizer, record, format)
+        if len(tokens.prompt) > max_tokens or len(tokens.completion) > max_new_tokens:
+            return None
+        return RewardPrompt(id=record.id, group=group, language=record.language, prompt=tokens.prompt, goal=goal)
 
-    questions = (tokenize(record, _build_closed_goal(record)) for record in closed)
-    constrained = (tokenize(*pair) for pair in _iter_constrained(free, seed))
+    questions = (tokenize(record, _build_closed_goal(record), _get_group(record)) for record in closed)
+    constrained = (tokenize(*pair) for pair in _iter_constrained(free, selections, seed))
     prompts = [
-        *islice(_select_short(constrained, max_tokens), limit - closed_limit),
-        *islice(_select_short(questions, max_tokens), closed_limit),
+        *islice(_drop_repeated(constrained), limit - closed_limit),
+        *islice(_drop_repeated(questions), closed_limit),
     ]
-    return sorted(prompts, key=lambda prompt: hashlib.sha256(f"{seed}\x1f{prompt.id}".encode()).digest())
+    return sorted(
+        prompts, key=lambda prompt: hashlib.sha256(f"{seed}\x1f{prompt.id}\x1f{prompt.prompt}".encode()).digest()
+    )
 
 
-def _select_short(prompts: Iterable[RewardPrompt], max_tokens: int) -> Iterator[RewardPrompt]:
-    return (prompt for prompt in prompts if len(prompt.prompt) <= max_tokens)
+def _drop_repeated(prompts: Iterable[RewardPrompt | None]) -> Iterator[RewardPrompt]:
+    """Yield each prompt once; two selections of constraints may be equal."""
+    seen: set[tuple[int, ...]] = set()
+    for prompt in prompts:
+        if prompt is not None and (key := tuple(prompt.prompt)) not in seen:
+            seen.add(key)
+            yield prompt
+
+
+def _get_group(record: Record) -> str:
+    return record.group or build_group_key(record.instruction, record.input)
 
 
 def _build_closed_goal(record: Record) -> Goal:
     return Goal(answer=record.output, language=detect_language(record.output))
 
 
-def _iter_constrained(records: Sequence[Record], seed: int) -> Iterator[tuple[Record, Goal]]:
-    """Yield records with constraints in their instruction, each with its goal; the reference answer meets them all."""
-    for record, constrained in iter_constrained(records, seed):
-        goal = Goal(ids=constrained.ids, arguments=constrained.arguments, language=detect_language(constrained.output))
-        yield replace(record, instruction=constrained.instruction, output=constrained.output), goal
+def _iter_constrained(records: Sequence[Record], selections: int, seed: int) -> Iterator[tuple[Record, Goal, str]]:
+    """Yield records with constraints in their instruction, each with its goal and the group of the question itself.
+
+    The reference answer meets all constraints. A record comes again with other constraints after all records came once.
+    """
+    for number in range(selections):
+        for record, constrained in iter_constrained(records, seed + number):
+            goal = Goal(
+                ids=constrained.ids, arguments=constrained.arguments, language=detect_language(constrained.output)
+            )
+            asked = replace(record, instruction=constrained.instruction, output=constrained.output)
+            yield asked, goal, _get_group(record)

@@ -46,10 +46,14 @@ class Reward:
     """Whether the answer has the language of the reference."""
 
     @property
+    def task(self) -> float:
+        """The share of constraints that are met, or 1.0 for the exact answer, 0 to 1."""
+        return float(self.is_exact) if self.is_exact is not None else sum(self.met) / len(self.met)
+
+    @property
     def value(self) -> float:
         """The reward, 0 to 1."""
-        task = float(self.is_exact) if self.is_exact is not None else sum(self.met) / len(self.met)
-        return (1 - FORM_SHARE) * task + FORM_SHARE * (self.ends + self.has_language) / 2
+        return (1 - FORM_SHARE) * self.task + FORM_SHARE * (self.ends + self.has_language) / 2
 
 
 def compute_reward(goal: Goal, answer: str, *, ends: bool) -> Reward:

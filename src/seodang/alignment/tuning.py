@@ -11,6 +11,7 @@ from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, set_seed
 
 from seodang.alignment.methods import get_alignment_method
+from seodang.alignment.prompt_selection import select_prompts
 from seodang.alignment.reward_prompts import RewardPrompts
 from seodang.alignment.trainer_factory import PreferenceSplits, build_trainer
 from seodang.config import AlignParams, TrainParams
@@ -42,6 +43,7 @@ class AlignmentResult:
     """Losses and cost of a run."""
 
     steps: int  # optimizer steps
+    selected_prompts: int | None  # that grpo trained on; None for other methods
     train_loss: float  # mean over the run
     held_out_loss: float | None  # of the saved adapter; None without held-out records
     resume_steps: list[int]  # optimizer steps after which an interrupted run resumed
@@ -76,6 +78,7 @@ def align_model(
         ModelError: If the tuned adapter does not fit the base.
     """
     tuned_model = build_tuned_model(model, align, train, paths.tuned)
+    data = select_prompts(tuned_model, tokenizer, data, align) if isinstance(data, RewardPrompts) else data
     trainer = build_trainer(tuned_model, tokenizer, data, align, train, callbacks, device=device, run=paths.checkpoints)
     checkpoint = find_latest_checkpoint(paths.checkpoints)
     if checkpoint is not None:
@@ -91,6 +94,7 @@ def align_model(
     history = trainer.state.log_history
     return AlignmentResult(
         steps=trainer.state.global_step,
+        selected_prompts=len(data.training) if isinstance(data, RewardPrompts) else None,
         train_loss=round(compute_mean_loss(history), 4),
         held_out_loss=None if held_out_loss is None else round(held_out_loss, 4),
         resume_steps=find_resume_steps(history),

@@ -66,7 +66,12 @@ class AlignParams(Section):
     undesirable_weight: PositiveFloat
     """kto: weight of the answers with a thumb down."""
     prompts: PositiveInt
-    """grpo: prompts built from the training split, three with constraints for each closed question."""
+    """grpo: prompts built from the training split, three with constraints for each closed question, and as many at most
+    from the test split."""
+    selections: PositiveInt
+    """grpo: selections of constraints for each record; each gives a prompt."""
+    drop_uniform_prompts: bool
+    """grpo with rules: leave out the prompts to which all sampled answers of the tuned model earn the same."""
     group_size: Annotated[int, Field(ge=2)]
     """grpo: answers to each prompt, whose rewards are compared with each other."""
     max_new_tokens: PositiveInt

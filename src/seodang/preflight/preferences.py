@@ -24,7 +24,11 @@ def find_preference_problems(align: AlignParams, paths: Paths) -> list[str]:
 
 def _find_prompt_problems(align: AlignParams, paths: Paths) -> list[str]:
     """Return the problems of prompts; stage `align` also leaves out those that are too long."""
-    prompts = sum(not (record.turns or record.rejected) for record in read_records(paths.get_split_path("test")))
+    prompts = sum(
+        1 if record.choices else align.selections
+        for record in read_records(paths.get_split_path("test"))
+        if not (record.turns or record.rejected)
+    )
     if prompts >= align.bounds.minimum_prompts:
         return []
     return [
