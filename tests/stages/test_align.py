@@ -88,7 +88,7 @@ def test_training_records_are_replayed_as_pairs(ready, run_small, make_training_
 def test_grpo_reports_constraints_met_before_and_after_on_held_out_prompts(ready, run_small, make_records):
     for split in ("train", "test"):
         write_records(ready.get_split_path(split), make_records(split))
-    changes = {"group_size": 4, "max_new_tokens": 8, "prompts": 12, "selections": 1, "drop_uniform_prompts": False}
+    changes = {"group_size": 4, "max_new_tokens": 40, "prompts": 12, "selections": 2, "drop_uniform_prompts": False}
     run_small(ready, method="grpo", epochs=1.0, **changes)
     report = read_json(ready.align_report)
     rewards = report["rewards"]

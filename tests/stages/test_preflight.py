@@ -159,6 +159,6 @@ def test_too_few_held_out_pairs_stop_a_run_with_preference_tuning(paths, make_pr
 
 def test_rewards_by_rules_need_held_out_prompts_and_no_preference_records(paths):
     with pytest.raises(PreflightError) as caught:
-        run(paths, align={"method": "grpo"})
-    assert "at most 24 held-out prompts, and align.bounds.minimum_prompts is 50" in str(caught.value)
-    run(paths, align={"method": "grpo", "bounds": {"minimum_prompts": 24}})
+        run(paths, align={"method": "grpo", "selections": 2})
+    assert "at most 48 held-out prompts, and align.bounds.minimum_prompts is 50" in str(caught.value)
+    run(paths, align={"method": "grpo", "selections": 2, "bounds": {"minimum_prompts": 48}})
