@@ -7,6 +7,7 @@ import yaml
 
 from seodang.cli.main import main
 from seodang.config.load import DEFAULTS, load_params, merge_overlay, parse_params, resolve_params
+from seodang.config.origin import list_parameters
 from seodang.config.profiles import STARTER, list_profiles, load_profile, read_starter, resolve_overlay
 from seodang.config.yaml_file import read_yaml
 from seodang.errors import ParamsError
@@ -124,6 +125,19 @@ def test_what_params_yaml_does_not_set_is_the_default_of_the_method(method):
     align = parse_params(resolve_params(read_starter() | {"align": own}), "params.yaml").align
     assert align.model_dump(include=set(values)) == {**values, **({"learning_rate": 1e-7} if values else {})}
     assert (align.learning_rate, align.bounds.minimum_pairs) == (1e-7, 3)
+
+
+def test_the_origin_of_a_default_of_the_method_is_its_line(tmp_path):
+    params = tmp_path / "params.yaml"
+    text = STARTER.read_text("utf-8").replace("align: {method: none}", "align: {method: dpo, epochs: 7.0}")
+    params.write_text(text, "utf-8")
+    found = {name: (value, origin) for name, value, origin in list_parameters(params)}
+    lines = DEFAULTS.read_text("utf-8").splitlines()
+    value, origin = found["align.learning_rate"]
+    assert lines[int(origin.partition(":")[2]) - 1].strip().startswith("dpo: {")
+    assert f"learning_rate: {value:.1e}".replace("e-0", "e-") in lines[int(origin.partition(":")[2]) - 1]
+    assert found["align.epochs"][0] == 7.0
+    assert found["align.epochs"][1].startswith("params.yaml:")
 
 
 def test_a_wrong_name_in_the_defaults_of_a_method_is_an_error():

@@ -29,7 +29,7 @@ S = TypeVar("S", bound=Section)
 DEFAULTS: Final = Path(__file__).with_name("defaults.yaml")
 # List -> the mapping with the defaults of its items, as section.name, and the items' section. An item of
 # default_rules takes the values of rule_defaults that it has a field for.
-_METHOD_DEFAULTS: Final = (
+METHOD_DEFAULTS: Final = (
     "align",
     "method",
     "method_defaults",
@@ -95,7 +95,7 @@ def resolve_params(overlay: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _apply_method_defaults(resolved: dict[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
-    section, choice, name = _METHOD_DEFAULTS
+    section, choice, name = METHOD_DEFAULTS
     content, own = resolved.get(section), overlay.get(section)
     values = content.pop(name, {}) if isinstance(content, dict) else {}
     if isinstance(content, dict) and isinstance(values, dict) and isinstance(content.get(choice), str):

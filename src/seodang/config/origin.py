@@ -9,7 +9,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
-from seodang.config.load import DEFAULTS, ITEM_DEFAULTS, read_params, resolve_params
+from seodang.config.load import DEFAULTS, ITEM_DEFAULTS, METHOD_DEFAULTS, read_params, resolve_params
 
 
 def list_parameters(path: Path) -> Iterator[tuple[str, Any, str]]:
@@ -24,8 +24,11 @@ def list_parameters(path: Path) -> Iterator[tuple[str, Any, str]]:
     resolved = resolve_params(read_params(path))
     yaml = YAML()
     own, defaults = yaml.load(path.read_text("utf-8")), YAML().load(DEFAULTS.read_text("utf-8"))
+    section, choice, values = METHOD_DEFAULTS
+    chosen = (section, values, resolved[section][choice])
     for name, value in _iter_leaves(resolved):
-        yield ".".join(map(str, name)), value, _find_origin(name, own, defaults, path.name)
+        of_method = _find_line(defaults, (*chosen, *name[1:])) if name[0] == section else None
+        yield ".".join(map(str, name)), value, _find_origin(name, own, defaults, path.name, of_method)
 
 
 def _iter_leaves(content: Any, name: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
@@ -40,10 +43,10 @@ def _iter_leaves(content: Any, name: tuple[str | int, ...] = ()) -> Iterator[tup
         yield name, content
 
 
-def _find_origin(name: tuple[str | int, ...], own: Any, defaults: Any, file: str) -> str:
+def _find_origin(name: tuple[str | int, ...], own: Any, defaults: Any, file: str, of_method: int | None) -> str:
     if (line := _find_line(own, name)) is not None:
         return f"{file}:{line}"
-    if (line := _find_line(defaults, name)) is not None:
+    if (line := of_method or _find_line(defaults, name)) is not None:
         return f"{DEFAULTS.name}:{line}"
     section, list_name, *_, key = name  # an item of a list that does not set the key
     defaults_name, _section = ITEM_DEFAULTS.get((str(section), str(list_name)), ("", None))
