@@ -17,6 +17,9 @@ from transformers import TrainerCallback
 
 from seodang.alignment.metrics import PreferenceMetrics
 from seodang.alignment.preferences import Preferences, tokenize_preferences
+from seodang.alignment.rated_prompts import build_rated_prompts
+from seodang.alignment.reward_model import RewardModel
+from seodang.alignment.reward_model_training import RewardModelPaths, read_reward_model, train_reward_model
 from seodang.alignment.reward_prompts import RewardPrompt, RewardPrompts
 from seodang.alignment.rewards import Goal
 from seodang.alignment.trainer_factory import PreferenceSplits
@@ -103,6 +106,50 @@ def run_rewards(
     )
 
 
+def tokenize_splits(base: Path) -> PreferenceSplits:
+    """Return 12 training pairs and 12 held-out ones."""
+    return PreferenceSplits(
+        tokenize(base, create_preference_records(12)), tokenize(base, create_preference_records(12, first=100))
+    )
+
+
+def run_reward_model(
+    base: Path, tuned: Path, folder: Path, align: AlignParams, train: TrainParams, callbacks: tuple[Any, ...] = ()
+) -> RewardModel:
+    """Train a reward model in a folder: reward_run (checkpoints), reward."""
+    return train_reward_model(
+        load_model(base, "fp32", "cpu"),
+        load_tokenizer(base),
+        tokenize_splits(base),
+        align,
+        train,
+        [PreferenceMetrics(), *callbacks],
+        device="cpu",
+        paths=RewardModelPaths(
+            base=base, tuned=tuned, checkpoints=folder / "reward_run", output=folder / "reward_model"
+        ),
+    )
+
+
+def run_rated(
+    base: Path, tuned: Path, folder: Path, align: AlignParams, train: TrainParams, callbacks: tuple[Any, ...] = ()
+) -> AlignmentResult:
+    """Tune with a reward model, which is trained first: run (checkpoints), adapter, and those of `run_reward_model`."""
+    model = read_reward_model(folder / "reward_model") or run_reward_model(base, tuned, folder, align, train)
+    tokenizer, splits = load_tokenizer(base), tokenize_splits(base)
+    prompts = build_rated_prompts(splits.training.pairs, splits.held_out.pairs, model, align, tokenizer.eos_token_id)
+    return align_model(
+        load_model(base, "fp32", "cpu"),
+        tokenizer,
+        prompts,
+        align,
+        train,
+        [PreferenceMetrics(), *callbacks],
+        device="cpu",
+        paths=AlignmentPaths(base=base, tuned=tuned, checkpoints=folder / "run", output=folder / "adapter"),
+    )
+
+
 def compute_log_probs(model: Any, prompt: list[int], answer: list[int]) -> torch.Tensor:
     """Return the log-probability of each token of a text after the first one, without TRL."""
     ids = torch.tensor([prompt + answer])
@@ -118,7 +165,7 @@ def run_killed(
     align: AlignParams,
     train: TrainParams,
     step: int,
-    run: Callable[..., AlignmentResult] = run_alignment,
+    run: Callable[..., object] = run_alignment,
 ) -> None:
     """Tune in a separate process until SIGKILL ends it after an optimizer step."""
     code = "import pickle, sys; import tests.alignment.alignment_processes; f, a = pickle.load(sys.stdin.buffer); f(*a)"

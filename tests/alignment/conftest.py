@@ -16,6 +16,8 @@ from seodang.config import AlignParams
 
 _PARAMS: dict[str, Any] = {
     "method": "dpo",
+    "reward": "rules",
+    "reward_model": {"learning_rate": 5e-3, "epochs": 3.0},
     "sources": [],
     "seed": 1,
     "beta": 0.1,

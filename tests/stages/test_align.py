@@ -1,14 +1,16 @@
 """Stage `align`: off by default; with a method, its files and report."""
 
+import logging
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from seodang.config.load import merge_overlay, parse_params
 from seodang.config.profiles import read_starter
-from seodang.errors import ParamsError, TrainingError
+from seodang.errors import ParamsError, RewardModelRejected, TrainingError
 from seodang.io.jsonl import read_json, write_records
 from seodang.paths import Paths
 from seodang.stages import align as stage
@@ -99,6 +101,58 @@ def test_grpo_reports_constraints_met_before_and_after_on_held_out_prompts(ready
     assert rewards["exact_answers"]["tuned"]["value"] == 0.0
     assert report["pairs"]["pairs"] == 12  # the gate reads them
     assert {"reward", "constraints_met", "answer_length", "kl_per_token"} <= set(read_curves(ready.align_live))
+
+
+MODEL = {"method": "grpo", "reward": "model", "group_size": 4, "max_new_tokens": 8, "epochs": 1.0}
+
+
+def test_grpo_with_a_reward_model_reports_its_accuracy_and_the_rewards_before_and_after(ready, run_small, caplog):
+    caplog.set_level(logging.INFO)
+    settings = {"reward_model": {"learning_rate": 5e-3, "epochs": 3.0}, "bounds": {"minimum_pairs": 12}}
+    run_small(ready, **MODEL, **settings)
+    report = read_json(ready.align_report)
+    model, rewards = report["reward_model"], report["rewards"]
+    assert (model["pairs"], model["training_pairs"], rewards["prompts"], rewards["training_prompts"]) == (12,) * 4
+    assert model["accuracy"]["low"] > 0.5
+    assert {"margin", "better_is_longer", "better_is_shorter", "length_correlation"} <= model.keys()
+    reward = rewards["reward"]
+    assert reward["change"]["value"] == pytest.approx(reward["aligned"]["value"] - reward["tuned"]["value"], abs=1e-4)
+    assert {"kl_per_token", "length_ratio", "ended"} <= rewards.keys()
+    assert "reward model: right in 100% [" in caplog.text
+    assert not any(ready.alignment.iterdir())
+
+
+def test_a_reward_model_no_better_than_chance_is_refused_before_grpo_starts(
+    ready, run_small, make_preference_records, monkeypatch
+):
+    pairs = make_preference_records(12, first=100)
+    swapped = [replace(pair, output=pair.rejected, rejected=pair.output) for pair in pairs[::2]]
+    write_records(ready.preferences_test, [*swapped, *pairs[1::2]])
+    settings = {"reward_model": {"learning_rate": 5e-3, "epochs": 3.0}, "bounds": {"minimum_pairs": 12}}
+    with pytest.raises(
+        RewardModelRejected, match=r"in 50% \[\d+%, \d+%\] of 12 held-out pairs.*chance \(50%\)"
+    ) as caught:
+        run_small(ready, **MODEL, **settings)
+    assert caught.value.exit_code == 3
+    assert "align.sources" in str(caught.value)
+    assert not ready.align_report.exists()
+    monkeypatch.setenv("SEODANG_LANG", "ko")
+    with pytest.raises(RewardModelRejected, match="보상 모델"):  # the trained model is not trained again
+        run_small(ready, **MODEL, **settings)
+
+
+def test_too_few_held_out_pairs_are_refused_before_a_reward_model_is_trained(ready, run_small):
+    with pytest.raises(RewardModelRejected, match=r"12 held-out pairs, and align\.bounds\.minimum_pairs is 50"):
+        run_small(ready, **MODEL)
+    assert not any(ready.alignment.rglob("reward*"))
+
+
+@pytest.mark.parametrize("method", ["dpo", "kto", "orpo"])
+def test_a_reward_model_is_refused_for_methods_that_learn_from_the_pairs_themselves(method):
+    with pytest.raises(
+        ParamsError, match=f"reward model needs method grpo; for {method} the pairs themselves are the data"
+    ):
+        parse_params(merge_overlay(read_starter(), {"align": {"method": method, "reward": "model"}}), "test")
 
 
 @pytest.fixture

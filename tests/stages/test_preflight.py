@@ -162,3 +162,16 @@ def test_rewards_by_rules_need_held_out_prompts_and_no_preference_records(paths)
         run(paths, align={"method": "grpo", "selections": 2})
     assert "at most 48 held-out prompts, and align.bounds.minimum_prompts is 50" in str(caught.value)
     run(paths, align={"method": "grpo", "selections": 2, "bounds": {"minimum_prompts": 48}})
+
+
+def test_a_reward_model_needs_preference_pairs_for_itself_and_for_its_prompts(paths, make_preference_records):
+    write_records(paths.preferences_train, [])
+    write_records(paths.preferences_test, make_preference_records(3))
+    with pytest.raises(PreflightError) as caught:
+        run(paths, align={"method": "grpo", "reward": "model"})
+    assert "no preference record to train on; name sources in align.sources" in str(caught.value)
+    assert "3 held-out pairs, and align.bounds.minimum_pairs is 50" in str(caught.value)
+    assert "at most 3 held-out prompts, and align.bounds.minimum_prompts is 50" in str(caught.value)
+    write_records(paths.preferences_train, make_preference_records(3))
+    bounds = {"minimum_pairs": 3, "minimum_prompts": 3}
+    run(paths, align={"method": "grpo", "reward": "model", "bounds": bounds})

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from seodang.alignment.measures import AnswerScore, ModelPair, answer_prompts
+from seodang.alignment.measures import AnswerScore, ModelPair, Question, answer_prompts
 from seodang.alignment.reward_prompts import RewardPrompt, RewardPrompts
 from seodang.alignment.reward_trainer import decode_answer
 from seodang.alignment.rewards import Reward, compute_reward
@@ -51,13 +51,14 @@ def measure_rewards(
         **summarize_rewards(prompts.held_out, before, after),
         **summarize_answers(answers),
         "samples": [
-            {name: tokenizer.decode(ids, skip_special_tokens=True) for name, ids in _list_texts(prompt, answer)}
+            {name: tokenizer.decode(ids, skip_special_tokens=True) for name, ids in list_texts(prompt, answer)}
             for prompt, answer in zip(prompts.held_out[: train.report_samples], answers, strict=False)
         ],
     }
 
 
-def _list_texts(prompt: RewardPrompt, answer: AnswerScore) -> list[tuple[str, list[int]]]:
+def list_texts(prompt: Question, answer: AnswerScore) -> list[tuple[str, list[int]]]:
+    """Return a prompt and both answers to it, by their names in the report."""
     return [("prompt", prompt.prompt), ("tuned", answer.tuned.tokens), ("aligned", answer.aligned.tokens)]
 
 
@@ -70,7 +71,7 @@ def summarize_rewards(
     return {
         "prompts": len(prompts),
         "constrained_prompts": len(constrained),
-        "reward": _compare([each.value for each in before], [each.value for each in after], prompts),
+        "reward": compare_values([each.value for each in before], [each.value for each in after], prompts),
         "constraints_met": _compare_met(prompts, before, after, constrained),
         "prompts_met": _compare_at(
             prompts, constrained, [all(each.met) for each in before], [all(each.met) for each in after]
@@ -78,7 +79,7 @@ def summarize_rewards(
         "exact_answers": _compare_at(
             prompts, closed, [each.is_exact for each in before], [each.is_exact for each in after]
         ),
-        "ended": _compare([each.ends for each in before], [each.ends for each in after], prompts),
+        "ended": compare_values([each.ends for each in before], [each.ends for each in after], prompts),
         "by_constraint": _count_met(prompts, before, after),
     }
 
@@ -89,10 +90,11 @@ def _compare_at(
     """Return the comparison at some of the prompts; None if there are none."""
     if not indices:
         return None
-    return _compare([before[i] for i in indices], [after[i] for i in indices], [prompts[i] for i in indices])
+    return compare_values([before[i] for i in indices], [after[i] for i in indices], [prompts[i] for i in indices])
 
 
-def _compare(before: Sequence[float], after: Sequence[float], prompts: Sequence[RewardPrompt]) -> dict[str, Any]:
+def compare_values(before: Sequence[float], after: Sequence[float], prompts: Sequence[Question]) -> dict[str, Any]:
+    """Return the means before and after, and that of the change, each with its interval over groups."""
     groups = [prompt.group for prompt in prompts]
     first, second = np.array(before, dtype=float), np.array(after, dtype=float)
     return {

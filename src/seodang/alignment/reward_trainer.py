@@ -16,6 +16,8 @@ from trl.models.utils import unwrap_model_for_generation
 
 from seodang.alignment.group_sampling import sample_answers
 from seodang.alignment.group_scoring import score_answers
+from seodang.alignment.measures import Question
+from seodang.alignment.rated_prompts import RatedPrompts, build_model_reward
 from seodang.alignment.reward_prompts import RewardPrompt, RewardPrompts
 from seodang.alignment.rewards import compute_reward
 from seodang.alignment.trainers import Adapted
@@ -92,7 +94,7 @@ class PromptGRPOTrainer(Adapted, GRPOTrainer):  # type: ignore[misc]
         return pad(log_probs, missing), pad(entropies, missing), None
 
 
-def build_reward_dataset(prompts: Sequence[RewardPrompt], align: AlignParams) -> Dataset:
+def build_reward_dataset(prompts: Sequence[Question], align: AlignParams) -> Dataset:
     """Return the rows of all epochs in their order; a resumed run skips those that it has read.
 
     TRL's sampler is seeded once, so that a run that resumes in its second epoch would read another order.
@@ -108,8 +110,8 @@ def build_reward_dataset(prompts: Sequence[RewardPrompt], align: AlignParams) ->
     if len(order) < align.batch_size:
         raise TrainingError(
             _(
-                "method grpo: too few prompts to learn from ({count}), align.batch_size is {batch_size}; constraints need"
-                " records with short instructions (docs/rewards.md); add records, or raise align.max_length",
+                "method grpo: too few prompts to learn from ({count}), align.batch_size is {batch_size}; add records"
+                " (which ones count: docs/rewards.md), or raise align.max_length",
                 count=len(prompts),
                 batch_size=align.batch_size,
             )
@@ -146,7 +148,7 @@ def decode_answer(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], stop_i
 def build_reward_arguments(
     model: PeftModel,
     tokenizer: PreTrainedTokenizerBase,
-    prompts: RewardPrompts,
+    prompts: RewardPrompts | RatedPrompts,
     align: AlignParams,
     settings: dict[str, Any],
 ) -> dict[str, Any]:
@@ -155,15 +157,20 @@ def build_reward_arguments(
     Args:
         model: The tuned model.
         tokenizer: Of the base.
-        prompts: Of training.
+        prompts: With rules, or with a reward model.
         align: Section `align`.
         settings: Of `build_trainer_kwargs`.
     """
     stop_ids = get_stop_ids(model, prompts.end_id)
+    reward = (
+        build_rule_reward(prompts.training, tokenizer, stop_ids)
+        if isinstance(prompts, RewardPrompts)
+        else build_model_reward(model, tokenizer, prompts, stop_ids)
+    )
     return {
         "args": _build_config(settings, align),
         "train_dataset": build_reward_dataset(prompts.training, align),
-        "reward_funcs": [build_rule_reward(prompts.training, tokenizer, stop_ids)],
+        "reward_funcs": [reward],
     }
 
 

@@ -16,8 +16,11 @@ from seodang.alignment.figures import measure_preferences
 from seodang.alignment.methods import get_alignment_method
 from seodang.alignment.metrics import PreferenceMetrics
 from seodang.alignment.preferences import Preferences, tokenize_preferences
+from seodang.alignment.rated_figures import measure_rated
+from seodang.alignment.rated_prompts import RatedPrompts
 from seodang.alignment.replay import build_replay_pairs
 from seodang.alignment.reward_figures import measure_rewards
+from seodang.alignment.reward_model_run import prepare_rated_prompts
 from seodang.alignment.reward_prompts import RewardPrompts, read_reward_prompts
 from seodang.alignment.run_key import compute_alignment_key
 from seodang.alignment.trainer_factory import PreferenceSplits
@@ -64,12 +67,19 @@ def run_alignment(prompt: PromptParams, train: TrainParams, align: AlignParams, 
             for records in ([*training, *replayed], read_records(paths.preferences_test))
         )
     )
-    prompts = read_reward_prompts(prompt, align, tokenizer, paths) if method.uses_rewards else None
     _log_start(align, splits, device)
-    result = _tune(prompt, train, align, prompts or splits, tokenizer, device, run_dir, paths)
+    data: PreferenceSplits | RewardPrompts | RatedPrompts = splits
+    if method.uses_rewards and align.reward == "model":
+        data = prepare_rated_prompts(prompt, train, align, splits, tokenizer, device, run_dir, paths)
+    elif method.uses_rewards:
+        data = read_reward_prompts(prompt, align, tokenizer, paths)
+    result = _tune(prompt, train, align, data, tokenizer, device, run_dir, paths)
     measured = measure_preferences(prompt, train, align, splits.held_out, tokenizer, device, paths)
-    if prompts is not None:
-        measured["rewards"] = measure_rewards(train, align, prompts, tokenizer, device, paths)
+    if isinstance(data, RewardPrompts):
+        measured["rewards"] = measure_rewards(train, align, data, tokenizer, device, paths)
+    elif isinstance(data, RatedPrompts):
+        measured["reward_model"] = data.reward_model.figures
+        measured["rewards"] = measure_rated(train, align, data, tokenizer, device, paths)
     report = {
         "method": align.method,
         "device": device,
@@ -108,7 +118,7 @@ def _prepare_run_dir(
             )
         )
     inputs = {file.stem: compute_sha256(file) for file in (paths.preferences_train, paths.preferences_test)}
-    if get_alignment_method(align).uses_rewards or align.replay_ratio:
+    if (get_alignment_method(align).uses_rewards and align.reward == "rules") or align.replay_ratio:
         inputs["records"] = compute_sha256(paths.get_split_path("train"))
     inputs["adapter"] = compute_sha256(paths.adapter / ADAPTER)
     base = {
@@ -132,7 +142,7 @@ def _tune(
     prompt: PromptParams,
     train: TrainParams,
     align: AlignParams,
-    data: PreferenceSplits | RewardPrompts,
+    data: PreferenceSplits | RewardPrompts | RatedPrompts,
     tokenizer: PreTrainedTokenizerBase,
     device: str,
     run_dir: Path,

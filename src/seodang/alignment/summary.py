@@ -46,7 +46,7 @@ def summarize_pairs(scores: Sequence[PairScore], beta: float) -> dict[str, Any]:
     }
     return {
         "pairs": len(scores),
-        **{name: _round(asdict(estimate_share(flags.astype(float), groups))) for name, flags in shares.items()},
+        **{name: round_figure(asdict(estimate_share(flags.astype(float), groups))) for name, flags in shares.items()},
         **{name: estimate_mean(values, groups) for name, values in means.items()},
         "tasks": _count_by_task(scores, shares),
     }
@@ -115,7 +115,7 @@ def estimate_mean(values: Floats, groups: Sequence[str]) -> dict[str, float | No
 def estimate_ratio(numerators: Floats, denominators: Floats, groups: Sequence[str]) -> dict[str, float | None]:
     """Return the ratio of two sums over the pairs, with its interval over groups."""
     columns = np.column_stack([numerators, denominators])
-    return _round(asdict(estimate(columns, groups, _divide)))
+    return round_figure(asdict(estimate(columns, groups, _divide)))
 
 
 def _divide(sums: Floats) -> Floats:
@@ -123,5 +123,6 @@ def _divide(sums: Floats) -> Floats:
         return np.where(sums[..., 1] > 0, sums[..., 0] / sums[..., 1], np.nan)
 
 
-def _round(values: dict[str, float | None]) -> dict[str, float | None]:
+def round_figure(values: dict[str, float | None]) -> dict[str, float | None]:
+    """Return a figure with five decimals."""
     return {name: None if value is None else round(value, 5) for name, value in values.items()}

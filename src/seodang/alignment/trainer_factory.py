@@ -17,6 +17,7 @@ from trl.experimental.orpo import ORPOConfig
 from seodang.alignment.datasets import build_dataset
 from seodang.alignment.methods import get_alignment_method
 from seodang.alignment.preferences import Preferences
+from seodang.alignment.rated_prompts import RatedPrompts
 from seodang.alignment.reward_prompts import RewardPrompts
 from seodang.alignment.reward_trainer import PromptGRPOTrainer, build_reward_arguments
 from seodang.alignment.trainer_args import build_trainer_kwargs
@@ -37,7 +38,7 @@ class PreferenceSplits:
 def build_trainer(
     tuned_model: PeftModel,
     tokenizer: PreTrainedTokenizerBase,
-    data: PreferenceSplits | RewardPrompts,
+    data: PreferenceSplits | RewardPrompts | RatedPrompts,
     align: AlignParams,
     train: TrainParams,
     callbacks: Sequence[TrainerCallback],
@@ -54,7 +55,7 @@ def build_trainer(
     checkpointing = build_callbacks(
         train.model_copy(update={"save_steps": align.save_steps, "early_stopping_patience": 0})
     )
-    if isinstance(data, RewardPrompts):
+    if isinstance(data, RewardPrompts | RatedPrompts):
         create: Callable[..., Trainer] = partial(PromptGRPOTrainer, data.end_id)
         arguments = build_reward_arguments(tuned_model, tokenizer, data, align, settings)
     else:

@@ -12,6 +12,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallba
 
 from seodang.alignment.methods import get_alignment_method
 from seodang.alignment.prompt_selection import select_prompts
+from seodang.alignment.rated_prompts import RatedPrompts
+from seodang.alignment.reward_model import REWARD
 from seodang.alignment.reward_prompts import RewardPrompts
 from seodang.alignment.trainer_factory import PreferenceSplits, build_trainer
 from seodang.config import AlignParams, TrainParams
@@ -53,7 +55,7 @@ class AlignmentResult:
 def align_model(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    data: PreferenceSplits | RewardPrompts,
+    data: PreferenceSplits | RewardPrompts | RatedPrompts,
     align: AlignParams,
     train: TrainParams,
     callbacks: Sequence[TrainerCallback],
@@ -87,8 +89,8 @@ def align_model(
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     held_out_loss = trainer.evaluate()[VALIDATION_LOSS.name] if trainer.eval_dataset is not None else None
     check_adapter((name, weight) for name, weight in tuned_model.named_parameters() if weight.requires_grad)
-    if _REFERENCE in tuned_model.peft_config:
-        tuned_model.delete_adapter(_REFERENCE)
+    for name in {_REFERENCE, REWARD} & tuned_model.peft_config.keys():
+        tuned_model.delete_adapter(name)
     with replace_folder(paths.output) as folder:
         save_tuned_model(tuned_model, folder, paths.base)
     history = trainer.state.log_history

@@ -31,6 +31,13 @@ class AlignBoundParams(Section):
     maximum_length_ratio: PositiveFloat
 
 
+class RewardModelParams(Section):
+    """Training of the reward model; what is not here is as in GRPO, and a batch is one of pairs."""
+
+    learning_rate: PositiveFloat
+    epochs: PositiveFloat
+
+
 class AlignParams(Section):
     """The method, its preference data and its optimizer; method none switches the stage off."""
 
@@ -38,6 +45,10 @@ class AlignParams(Section):
     """dpo (Rafailov et al. 2023) and kto (Ethayarajh et al. 2024) start from the tuned adapter, which is also their
     reference; so does grpo (Shao et al. 2024), which learns from rewards of its own answers; orpo (Hong et al. 2024)
     starts from the base and has no reference."""
+    reward: Literal["rules", "model"]
+    """grpo: rules verify the answers, or a reward model rates them, which is first trained from the pairs (Ouyang et
+    al. 2022)."""
+    reward_model: RewardModelParams
     sources: list[SourceParams]
     """Preference pairs (dpo, orpo; kto takes both sides) and single answers with a thumb up or down (kto)."""
     seed: NonNegativeInt
@@ -103,6 +114,14 @@ class AlignParams(Section):
                     "max_new_tokens {max_new_tokens} must be less than max_length {max_length}, which counts the prompt too",
                     max_new_tokens=self.max_new_tokens,
                     max_length=self.max_length,
+                )
+            )
+        if self.reward == "model" and self.method not in ("none", "grpo"):
+            raise ValueError(
+                _(
+                    "reward model needs method grpo; for {method} the pairs themselves are the data. Write reward: rules, or"
+                    " method: grpo",
+                    method=self.method,
                 )
             )
         if self.method == "kto" and self.micro_batch_size == 1:

@@ -19,27 +19,36 @@ def find_preference_problems(align: AlignParams, paths: Paths) -> list[str]:
     """
     if align.method == "none":
         return []
-    return _find_prompt_problems(align, paths) if align.method == "grpo" else _find_pair_problems(align, paths)
+    if align.method != "grpo":
+        return _find_pair_problems(align, paths)
+    if align.reward == "rules":
+        return _find_prompt_problems(align, paths.get_split_path("test"), "ingest.sources")
+    return [*_find_pair_problems(align, paths), *_find_prompt_problems(align, paths.preferences_test, "align.sources")]
 
 
-def _find_prompt_problems(align: AlignParams, paths: Paths) -> list[str]:
+def _find_prompt_problems(align: AlignParams, file: Path, sources: str) -> list[str]:
     """Return the problems of prompts; stage `align` also leaves out those that are too long."""
-    prompts = sum(
-        1 if record.choices else align.selections
-        for record in read_records(paths.get_split_path("test"))
-        if not (record.turns or record.rejected)
-    )
+    prompts = _count_prompts(align, file)
     if prompts >= align.bounds.minimum_prompts:
         return []
     return [
         _(
             "align.method {method}: at most {prompts}, and align.bounds.minimum_prompts is {minimum}, so the aligned model"
-            " could not be promoted. Add records to ingest.sources, or lower align.bounds.minimum_prompts",
+            " could not be promoted. Add records to {sources}, or lower align.bounds.minimum_prompts",
             method=align.method,
             prompts=ngettext("{count} held-out prompt", "{count} held-out prompts", prompts),
             minimum=align.bounds.minimum_prompts,
+            sources=sources,
         )
     ]
+
+
+def _count_prompts(align: AlignParams, file: Path) -> int:
+    """Return the number of prompts that the records of a split give: those of pairs for a reward model."""
+    records = [record for record in read_records(file) if not record.turns] if file.exists() else []
+    if align.reward == "model":
+        return len({(record.instruction, record.input) for record in records if record.rejected})
+    return sum(1 if record.choices else align.selections for record in records if not record.rejected)
 
 
 def _find_pair_problems(align: AlignParams, paths: Paths) -> list[str]:
