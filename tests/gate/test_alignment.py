@@ -98,6 +98,13 @@ def test_rewards_are_judged_on_held_out_prompts_and_not_on_preference_pairs(chan
     assert "mean reward on held-out prompts" in reasons[0].en
 
 
+def test_drift_and_length_with_a_reward_model_are_those_on_other_instructions():
+    report = build_rewards(kl_per_token=(0.5, 0.4, 0.6), length_ratio=(3.0, 2.5, 3.5)) | {"reward_model": {}}
+    report["drift"] = {name: {"value": 0.6, "low": 0.5, "high": 0.7} for name in ("kl_per_token", "length_ratio")}
+    reasons = build_alignment_reasons(report, build_bounds(maximum_kl_per_token=1.0))
+    assert [reason.passed for reason in reasons] == [True, True, True]
+
+
 def test_the_reward_must_rise_by_more_than_its_bound():
     reasons = build_alignment_reasons(build_rewards(), build_bounds(minimum_reward_change=0.1))
     assert [reason.passed for reason in reasons] == [None, True, True]

@@ -72,8 +72,9 @@ def check_bounds(report: Mapping[str, Any], bounds: AlignBoundParams) -> list[Bo
     """Return the bounded figures of a report of stage `align`; none with too few held-out pairs, or prompts for GRPO.
 
     Drift and length are measured on instructions of the validation split: on the prompts of the pairs, other answers
-    are the aim. ORPO starts from the base and has no reference. Its distance from the tuned model is no drift, and a
-    gain over that model is not its reward: it must prefer the better answers by itself.
+    are the aim. Prompts with rules are such instructions themselves. ORPO starts from the base and has no reference.
+    Its distance from the tuned model is no drift, and a gain over that model is not its reward: it must prefer the
+    better answers by itself.
 
     Args:
         report: Of the stage.
@@ -82,7 +83,8 @@ def check_bounds(report: Mapping[str, Any], bounds: AlignBoundParams) -> list[Bo
     if _describe_shortage(report, bounds):
         return []
     rewards = report.get("rewards")
-    pairs, answers = report["pairs"], rewards or report["drift"]
+    uses_rules = rewards and "reward_model" not in report
+    pairs, answers = report["pairs"], rewards if uses_rules else report["drift"]
     length = BoundCheck(
         "length_ratio", answers["length_ratio"], bounds.minimum_length_ratio, bounds.maximum_length_ratio
     )

@@ -73,6 +73,26 @@ def test_a_run_without_held_out_pairs_has_a_page_too():
     assert "0 held-out pairs" in text_of(page(pairs=None, answers=None, drift=None, samples=[]))
 
 
+def test_a_reward_model_is_shown_with_its_accuracy_and_length_bias_before_the_rewards():
+    part = {"pairs": 40, "accuracy": estimate(0.9, 0.8, 0.95)}
+    model = {
+        "accuracy": estimate(0.976, 0.92, 0.99),
+        "margin": estimate(1.8, 1.6, 2.0),
+        "better_is_longer": part,
+        "better_is_shorter": part,
+        "length_correlation": estimate(-0.49, -0.6, -0.4),
+    }
+    rewards = {
+        name: REWARDS[name] for name in ("prompts", "reward", "ended", "kl_per_token", "length_ratio", "samples")
+    }
+    html = page(method="grpo", reward_model=model, rewards=rewards)
+    assert "97.6% [92.0%, 99.0%]" in find_row(html, "reward model: better answer preferred")
+    assert "-0.490 [-0.600, -0.400]" in find_row(html, "reward model: correlation with length").replace("−", "-")
+    assert "rated by the reward model" in text_of(html)
+    assert "closed questions" not in text_of(html)
+    assert find_row(html, "reward ")
+
+
 def test_rewards_are_shown_with_each_kind_of_constraint():
     html = page(method="grpo", rewards=REWARDS)
     assert "48.3% [42.0%, 55.0%]" in find_row(html, "constraints met")

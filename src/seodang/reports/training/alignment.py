@@ -78,7 +78,10 @@ def build_page_data(
             reasons=reasons,
             checks=check_bounds(report, bounds),
             figures=_list_figures(report["pairs"], report["answers"], report["drift"]) if report["pairs"] else [],
-            reward_figures=_list_reward_figures(report.get("rewards") or {}),
+            reward_figures=[
+                *_list_reward_model_figures(report.get("reward_model")),
+                *_list_reward_figures(report.get("rewards") or {}),
+            ],
             curves=curves,
         )
     except (KeyError, TypeError) as error:
@@ -114,6 +117,23 @@ def _list_figures(pairs: Mapping[str, Any], answers: Mapping[str, Any], drift: M
         Figure(N_("length of the answers in tokens"), "tokens", *lengths, None),
         Figure(N_("length, relative to the tuned model"), "ratio", None, None, answers["length_ratio"]),
     ]
+
+
+def _list_reward_model_figures(model: Mapping[str, Any] | None) -> list[Figure]:
+    """Return what held-out pairs say about the reward model; nothing without one."""
+    if model is None:
+        return []
+    figures = {
+        N_("reward model: better answer preferred"): ("share", model["accuracy"]),
+        N_("reward model: the same, where the better answer is longer"): (
+            "share",
+            model["better_is_longer"]["accuracy"],
+        ),
+        N_("reward model: the same, where it is shorter"): ("share", model["better_is_shorter"]["accuracy"]),
+        N_("reward model: margin"): ("score", model["margin"]),
+        N_("reward model: correlation with length"): ("score", model["length_correlation"]),
+    }
+    return [Figure(title, unit, None, None, figure) for title, (unit, figure) in figures.items()]
 
 
 def _list_reward_figures(rewards: Mapping[str, Any]) -> list[Figure]:
