@@ -83,8 +83,8 @@ def check_bounds(report: Mapping[str, Any], bounds: AlignBoundParams) -> list[Bo
     if _describe_shortage(report, bounds):
         return []
     rewards = report.get("rewards")
-    uses_rules = rewards and "reward_model" not in report
-    pairs, answers = report["pairs"], rewards if uses_rules else report["drift"]
+    answers = rewards if rewards and "reward_model" not in report else report["drift"]
+    pairs = report["pairs"]
     length = BoundCheck(
         "length_ratio", answers["length_ratio"], bounds.minimum_length_ratio, bounds.maximum_length_ratio
     )
