@@ -11,7 +11,7 @@ SeodangError                 exit code 2: the input or the setup cannot be used
 │   ├── ChatTemplateError    the model's chat template cannot render a conversation as it is
 │   └── DiskFull             exit code 73: the disk is too small or became full while a model was written
 ├── TrainingError            training ran but its result is unusable
-│   ├── RewardModelRejected  exit code 3: the reward model is not shown to be better than chance, so GRPO does not start
+│   ├── RewardModelRejected  the reward model is not shown to be better than chance, so GRPO does not start
 │   └── TrainingKilled       exit code 75: a process was killed; the next run resumes, and a flow retries
 ├── PreflightError           the run could not end with a verdict about what it trains
 ├── LicenceRefused           licences forbid the declared use, or require another name of the model
@@ -88,8 +88,6 @@ class TrainingError(SeodangError):
 
 class RewardModelRejected(TrainingError):
     """Held-out pairs do not show that the reward model is better than chance; GRPO does not start."""
-
-    exit_code = 3
 
 
 class TrainingKilled(TrainingError):
