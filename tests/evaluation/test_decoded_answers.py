@@ -27,3 +27,13 @@ def test_a_cut_character_is_left_out_and_blanks_before_punctuation_stay(tokenize
     encoder, generated = SimpleNamespace(tokenizer=tokenizer), SimpleNamespace(tokens=ids[: len(ids) - cut])
     variant = Variant("tuned", "koalpaca", 0, "tuned")
     assert item_scores._decode_answer(encoder, variant, SimpleNamespace(stop_texts=[]), generated) == answer
+
+
+def test_bytes_that_are_no_character_are_left_out_wherever_they_stand(tokenizer):
+    ids, half = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("가 a", "뷁"))
+    encoder = SimpleNamespace(tokenizer=tokenizer)
+    generated = SimpleNamespace(tokens=[*half[:2], *ids, *half[1:], *ids])
+    assert "\ufffd" in tokenizer.decode(generated.tokens)
+    variant = Variant("tuned", "koalpaca", 0, "tuned")
+    answer = item_scores._decode_answer(encoder, variant, SimpleNamespace(stop_texts=[]), generated)
+    assert answer == "가 a가 a"

@@ -86,8 +86,25 @@ def test_a_character_that_the_prompt_begins_is_the_first_of_its_answer(kind, tex
 @pytest.mark.parametrize("before", ["", "나", "b나"])
 def test_a_character_that_the_prompt_begins_and_the_answer_does_not_complete_is_left_out(kind, size, before):
     decoder, encode = SPLITTERS[kind]
-    detokenizer = Detokenizer(decoder, [*encode(before), *encode("힣")[:size]][-_CONTEXT_TOKENS:])
-    assert "".join(map(detokenizer.push, encode("a나"))) == "a나"
+    rules = TextRules(context=tuple([*encode(before), *encode("힣")[:size]][-_CONTEXT_TOKENS:]))
+    reader = AnswerReader(decoder, rules)
+    assert join_parts([reader.read(TokenStep(token)) for token in encode("a나")]).text == "a나"
+
+
+@given(tokens=st.lists(st.integers(0, len(_TOKENIZER) - 1), min_size=1, max_size=120))
+@settings(max_examples=150, deadline=None)
+def test_bytes_that_are_no_character_are_never_sent(tokens):
+    """A sampled answer may begin a character and go on with another one."""
+    reader = AnswerReader(Decoder(), TextRules(keeps_end_token=True))
+    *others, last = tokens
+    parts = [reader.read(TokenStep(token)) for token in others] + [reader.read(TokenStep(last, finish_reason="length"))]
+    assert not any("\ufffd" in part.text for part in parts)
+    answer = join_parts(parts)
+    assert answer.text == Decoder().decode(tokens).replace("\ufffd", "")
+    assert [token.id for token in answer.tokens] == tokens
+    starts = [token.start for token in answer.tokens]
+    assert starts == sorted(starts)
+    assert starts[-1] <= len(answer.text)
 
 
 @given(text=st.text(alphabet="a가 나힣👍é\n", min_size=1))

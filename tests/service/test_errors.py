@@ -129,6 +129,31 @@ def test_messages_follow_the_language_of_the_server(client, monkeypatch):
     assert "경로" in check_error(client.get("/nowhere"), 404)
 
 
+@pytest.mark.parametrize(
+    ("path", "content", "message"),
+    [
+        ("/generate", "{}", "instruction: 값이 없습니다"),
+        ("/generate", '{"instruction": 1}', "instruction: 텍스트여야 합니다"),
+        ("/generate", '{"instruction": "가", "max_new_tokens": 0}', "max_new_tokens: 0보다 커야 합니다"),
+        ("/generate", '{"instruction": "가", "strean": true}', "strean: 모르는 파라미터입니다"),
+        ("/choose", '{"instruction": "가", "options": ["가"]}', "options: 항목이 2개 이상 있어야 합니다"),
+        ("/v1/chat/completions", '{"messages": [{"role": "가"}]}', "messages.0.role: 다음 가운데 하나여야 합니다"),
+        (
+            "/v1/completions",
+            '{"prompt": "가", "stop": ["a", "b", "c", "d", "e"]}',
+            "stop: 항목이 4개를 넘을 수 없습니다",
+        ),
+        ("/v1/completions", "{", "올바른 JSON이 아닙니다"),
+        ("/generate", '{"instruction": "가", "guided_regex": ""}', "guided_regex: 1자 이상이어야 합니다"),
+        ("/tokenize", json.dumps({"prompt": "a" * (2**20 + 1)}), "prompt: 1048576자를 넘을 수 없습니다"),
+    ],
+)
+def test_the_errors_of_fields_follow_the_language_of_the_server(client, monkeypatch, path, content, message):
+    monkeypatch.setenv("SEODANG_LANG", "ko")
+    response = client.post(path, content=content.encode(), headers={"Content-Type": "application/json"})
+    assert check_error(response, 400, response.json()["error"]["param"]).startswith(message)
+
+
 def test_every_route_stands_in_the_document_and_its_references_exist(client):
     document = client.get("/docs.json").json()
     paths = {path.replace(":path", ""): method.lower() for method, path, _endpoint in ROUTES}

@@ -63,8 +63,8 @@ VLLM_BOTH: Final = (
 # The answer, and what is returned with it, is the same with any value.
 DESCRIPTIVE: Final = frozenset(
     "include_reasoning media_io_kwargs metadata mm_payload mm_processor_kwargs prompt_cache_key prompt_cache_options"
-    " prompt_cache_retention request_id return_mm_kwargs return_token_offsets routed_experts_prompt_start"
-    " safety_identifier service_tier session_id spaces_between_special_tokens stream_interval truncation_side user".split()
+    " prompt_cache_retention request_id return_mm_kwargs routed_experts_prompt_start"
+    " safety_identifier session_id spaces_between_special_tokens stream_interval truncation_side user".split()
 )
 # A value that asks for what the service lacks; values that change nothing.
 REFUSED: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
@@ -98,7 +98,9 @@ REFUSED: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "repetition_penalty": (1.1, (1, 1.0)),
     "return_prompt_text": (True, (False,)),
     "return_token_ids": (True, (False,)),
+    "return_token_offsets": (True, (False,)),
     "return_tokens_as_token_ids": (True, (False,)),
+    "service_tier": ("flex", ("auto", "default")),
     "skip_special_tokens": (False, (True,)),
     "stop_token_ids": ([20], ([],)),
     "store": (True, (False,)),
@@ -250,6 +252,18 @@ def test_an_error_names_the_place_as_the_sender_wrote_it(path):
     assert errors
 
 
+@pytest.mark.parametrize("path", BODIES)
+def test_no_error_of_a_field_is_english_on_a_korean_server(path, monkeypatch):
+    monkeypatch.setenv("SEODANG_LANG", "ko")
+    kind, body = BODIES[path]
+    for name, value in itertools.product((*kind.model_fields, "something_new"), (*VALUES, 1e300, ["가"] * 200)):
+        try:
+            kind.model_validate_json(json.dumps({**body, name: value}))
+        except ValidationError as error:
+            _place, _colon, rule = build_validation_error(error).message.partition(": ")
+            assert any("가" <= character <= "힣" for character in rule), rule
+
+
 @pytest.mark.parametrize(
     ("path", "fields", "param"),
     [
@@ -262,6 +276,8 @@ def test_an_error_names_the_place_as_the_sender_wrote_it(path):
         (CHAT, {"messages": [{"role": "user", "content": [{}]}]}, "messages.0.content.0.type"),
         (CHAT, {"tool_choice": {"type": "custom"}}, "tool_choice.type"),
         (CHAT, {"tool_choice": "any"}, "tool_choice"),
+        (CHAT, {"stop": ["가", ""]}, "stop.1"),
+        (TEXT, {"stop": 5}, "stop"),
         ("/generate", {"guided_json": 5}, "guided_json"),
         ("/generate", {"structured_outputs": {"json": [1]}}, "structured_outputs.json"),
         ("/batch", {"records": [{"instruction": "가"}, {"instruction": "가 " * 500}]}, "records.1.instruction"),

@@ -39,6 +39,7 @@ _RULES: Final[Mapping[str, str]] = {
     "string_pattern_mismatch": N_("must match the pattern {pattern}"),
     "union_tag_invalid": N_("{discriminator} must be one of {expected_tags}"),
     "union_tag_not_found": N_("needs {discriminator}"),
+    "json_invalid": N_("is not valid JSON ({error})"),
 }
 
 
@@ -52,6 +53,10 @@ def _describe_length(kind: str, context: Mapping[str, Any]) -> str | None:
         case "string_too_short":
             return ngettext(
                 "needs at least {count} character", "needs at least {count} characters", context["min_length"]
+            )
+        case "string_too_long":
+            return ngettext(
+                "may have at most {count} character", "may have at most {count} characters", context["max_length"]
             )
     return None
 
@@ -73,7 +78,7 @@ def format_error(detail: Mapping[str, Any]) -> str:
         key = _format_scalar(place[-2] if kind != "string_type" else found)
         rule = _('the key {key} is not text in YAML; write it in quotes, as the data have it: "{key}"', key=key)
         return _join(place[:-2], rule)
-    rule = _describe_rule(kind, detail)
+    rule = describe_rule(detail)
     if kind == "missing":
         return _join(place, rule)
     value = _("got {value}", value=format_value(found))
@@ -86,8 +91,9 @@ def _join(place: tuple[Any, ...], text: str) -> str:
     return f"{location}: {text}" if location else text
 
 
-def _describe_rule(kind: str, detail: Mapping[str, Any]) -> str:
-    context = detail.get("ctx", {})
+def describe_rule(detail: Mapping[str, Any]) -> str:
+    """Return the rule that one of pydantic's errors names, without place and value."""
+    kind, context = detail["type"], detail.get("ctx", {})
     if kind in _RULES:
         return _(_RULES[kind], **context)
     if rule := _describe_length(kind, context):

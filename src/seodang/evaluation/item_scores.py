@@ -27,6 +27,7 @@ from seodang.evaluation.tasks.spec import GRADE_COLUMN
 from seodang.inference.generation import Generation
 from seodang.inference.prompt_encoder import PromptEncoder
 from seodang.metric_registry import REGISTRY
+from seodang.models.tokenization import drop_replacements
 
 
 def build_item_score(
@@ -180,15 +181,15 @@ def _compute_perplexity_metrics(
 def _decode_answer(encoder: PromptEncoder, variant: Variant, task: TaskSamples, generated: Generation) -> str:
     """Return the text of an answer, as the service sends it.
 
-    A character that the limit cuts is left out. A base model's answer is truncated, because it never learned to end it.
-    A task file with `matching` decides itself which blanks count, so that a base model's answer keeps them.
+    Bytes that are no character are left out, such as one that the limit cuts. A base model's answer is truncated,
+    because it never learned to end it. A task file with `matching` decides itself what of a base model's answer counts.
     """
     decoded = str(
         encoder.tokenizer.decode(generated.tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
     )
     if variant.model == "base" and task.spec.matching is not None:
         return truncate_raw_answer(decoded, task.spec.until)
-    answer = decoded.rstrip("\ufffd").strip()
+    answer = drop_replacements(decoded).strip()
     if variant.model != "base" or not task.stop_texts:
         return answer
     return truncate_at_stop(answer, task.stop_texts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from transformers import PreTrainedTokenizerBase
 
@@ -13,6 +14,9 @@ from seodang.i18n import _
 from seodang.models.text_encoder import get_text_encoder
 from seodang.prompting import PROMPT_TEMPLATES, Renderer, Segment, build_template_error
 from seodang.records import Record
+
+REPLACEMENT: Final = "\ufffd"
+"""What a decoder writes for bytes that are no character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,11 @@ def build_loss_mask(segment: Segment, ids: Sequence[int], end_id: int) -> list[b
         return [segment.is_label] * len(ids)
     end_position = ids.index(end_id) if segment.is_label and end_id in ids else None
     return [position == end_position for position in range(len(ids))]
+
+
+def drop_replacements(text: str) -> str:
+    """Return a decoded text without U+FFFD, which decoders write for bytes that are no character."""
+    return text.replace(REPLACEMENT, "")
 
 
 def get_begin_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:

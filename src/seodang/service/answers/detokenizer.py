@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-_REPLACEMENT: Final = "\ufffd"  # what a decoder writes for bytes that are no character
+from seodang.models.tokenization import REPLACEMENT
+
 _MAX_WINDOW: Final = 64  # tokens that are decoded again with each new one; only invalid bytes reach it
 _MAX_INCOMPLETE: Final = 3  # bytes of a character in UTF-8 but for the last one; each token has at least one byte
 
@@ -36,40 +37,29 @@ class Detokenizer:
                 If they end inside a character, the character is the first one of the text.
         """
         self._decoder = decoder
-        self._half = 0
         self._start_window([])
         for held in range(min(len(context), _MAX_INCOMPLETE + 1)):
             if self._continue(context, len(context) - held):
                 return
         if context and len(context) <= _MAX_INCOMPLETE:  # nothing but the beginning of a character
             self._window = list(context)
-            self._half = len(decoder.decode(context))
 
     def _continue(self, context: Sequence[int], end: int) -> bool:
         """Start behind the first `end` tokens; return False if they do not end with a complete character."""
         for start in range(end):  # the first tokens may be the end of a character
             known = self._decoder.decode(context[start:end])
-            if _REPLACEMENT not in known:
+            if REPLACEMENT not in known:
                 self._window, self._boundary = list(context[start:]), end - start
                 text = self._decoder.decode(self._window)
-                self._sent = max(known, text.rstrip(_REPLACEMENT), key=len)
-                self._half = len(text) - len(self._sent)
+                self._sent = max(known, text.rstrip(REPLACEMENT), key=len)
                 return True
         return False
 
     def push(self, token: int) -> str:
         """Return the text that a token completes; empty while a character is incomplete."""
-        added = self._add(token)
-        if added and self._half:  # the context's half of a character that no token completed is left out
-            invalid = len(added) - len(added.lstrip(_REPLACEMENT))
-            added = added[min(invalid, self._half) :]
-            self._half = 0
-        return added
-
-    def _add(self, token: int) -> str:
         self._window.append(token)
         text = self._decoder.decode(self._window)
-        stable = text.rstrip(_REPLACEMENT)
+        stable = text.rstrip(REPLACEMENT)
         is_continued = text.startswith(self._sent)
         if stable == text and not is_continued:  # bytes that are no characters, after others
             text = self._decoder.decode(self._window[self._boundary :])

@@ -19,14 +19,12 @@ from seodang.inference.guides.grammars import (
     check_grammar,
 )
 from seodang.service.http.api_error import build_unsupported_error, reject_field
-from seodang.service.routes.field_types import OBJECT, TEXT, TEXT_OR_OBJECT, OpenObject, Text
+from seodang.service.routes.field_types import OBJECT, TEXT, TEXT_OR_OBJECT, NonEmptyText, OpenObject, Text
 
 _MAX_CHOICES: Final = 1024
 Schema = Annotated[Annotated[dict[str, Any], OBJECT] | Annotated[Text, TEXT], TEXT_OR_OBJECT]
 """A JSON schema, as an object or as text."""
-Choices = Annotated[
-    list[Annotated[Text, Field(min_length=1)]], Field(fail_fast=True, min_length=1, max_length=_MAX_CHOICES)
-]
+Choices = Annotated[list[NonEmptyText], Field(fail_fast=True, min_length=1, max_length=_MAX_CHOICES)]
 
 
 class NamedSchema(BaseModel):
@@ -56,9 +54,9 @@ class StructuredOutputs(BaseModel):
 
     content: Schema | None = Field(default=None, alias="json")
     """A JSON schema."""
-    regex: Annotated[Text, Field(min_length=1)] | None = None
+    regex: NonEmptyText | None = None
     choice: Choices | None = None
-    grammar: Annotated[Text, Field(min_length=1)] | None = None
+    grammar: NonEmptyText | None = None
     json_object: bool | None = None
 
 
@@ -84,11 +82,11 @@ class FormRequest(BaseModel):
     """Form of the answer."""
     guided_json: Schema | None = None
     """JSON schema that the answer keeps; this field and the next ones have vLLM's names."""
-    guided_regex: Annotated[Text, Field(min_length=1)] | None = None
+    guided_regex: NonEmptyText | None = None
     """Regular expression that the whole answer matches."""
     guided_choice: Choices | None = None
     """Texts of which the answer is one."""
-    guided_grammar: Annotated[Text, Field(min_length=1)] | None = None
+    guided_grammar: NonEmptyText | None = None
     """Grammar of the answer, in the Lark syntax of llguidance."""
     structured_outputs: StructuredOutputs | None = None
     """The same guides, in one object."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from seodang.inference.engine.contract import TokenLogprob, TokenStep
+from seodang.models.tokenization import drop_replacements
 from seodang.service.answers.detokenizer import Decoder, Detokenizer
 from seodang.service.answers.stop_texts import StopScanner
 
@@ -51,7 +52,7 @@ class TextRules:
 
 
 class AnswerReader:
-    """Reads the steps of one answer."""
+    """Reads the steps of one answer. Bytes that are no character are left out, as in evaluation."""
 
     def __init__(self, decoder: Decoder, rules: TextRules) -> None:
         self._detokenizer = Detokenizer(decoder, rules.context)
@@ -92,7 +93,7 @@ class AnswerReader:
             self._waiting.append(AnswerToken(step.token, self._length, step.logprob))
         if is_end_token:  # it has no text
             return ""
-        text = self._detokenizer.push(step.token)
+        text = drop_replacements(self._detokenizer.push(step.token))
         self._length += len(text)
         return text
 

@@ -9,8 +9,9 @@ from pydantic import ValidationError
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from seodang.config.validation_errors import describe_rule
 from seodang.errors import SeodangError
-from seodang.i18n import _
+from seodang.i18n import _, get_language
 from seodang.inference.engine.contract import EngineStopped
 from seodang.service.http.json_response import Utf8JSONResponse
 from seodang.service.telemetry.metrics import count_error
@@ -94,9 +95,10 @@ def build_unsupported_error(param: str) -> ApiError:
 
 def build_validation_error(error: ValidationError) -> ApiError:
     """Return the first error of a request's fields; the value is not repeated."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    first = error.errors(include_url=False, include_input=False)[0]
     param = ".".join(str(part) for part in first["loc"] if not str(part).startswith(UNION_TAG)) or None
-    message = first["msg"] if param is None else f"{_shorten(param, _MAX_PARAM)}: {first['msg']}"
+    rule = first["msg"] if get_language() == "en" else describe_rule(first)  # pydantic has English messages only
+    message = rule if param is None else f"{_shorten(param, _MAX_PARAM)}: {rule}"
     return ApiError(
         400, message, param=param, code="invalid_json" if first["type"] == "json_invalid" else "invalid_value"
     )

@@ -15,7 +15,7 @@ from seodang.service.context import get_context, read_body
 from seodang.service.http.api_error import ApiError, reject_field
 from seodang.service.http.json_response import Utf8JSONResponse
 from seodang.service.http.request_marks import key_name
-from seodang.service.routes.field_types import Text
+from seodang.service.routes.field_types import ENCODABLE
 from seodang.service.telemetry.metered_steps import create_series
 
 
@@ -24,7 +24,7 @@ class FeedbackRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    id: Annotated[Text, Field(max_length=128)]
+    id: Annotated[str, Field(max_length=128), ENCODABLE]
     """Of the answer: its field `id`."""
     rating: Rating
 

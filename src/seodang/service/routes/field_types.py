@@ -32,8 +32,10 @@ def _read_whole(value: Any) -> Any:
 
 WHOLE = BeforeValidator(_read_whole)
 """Stands behind the bounds of an integer: pydantic would compare the bounds before it as floats."""
-Text = Annotated[str, AfterValidator(_check_encodable)]
-NonEmptyText = Annotated[str, Field(min_length=1), AfterValidator(_check_encodable)]
+ENCODABLE = AfterValidator(_check_encodable)
+"""Stands behind the bounds of a text's length: before them, pydantic would count items in place of characters."""
+Text = Annotated[str, ENCODABLE]
+NonEmptyText = Annotated[str, Field(min_length=1), ENCODABLE]
 FilledText = Annotated[Text, AfterValidator(_check_not_blank), Field(json_schema_extra={"pattern": r"\S"})]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from seodang.service.answers.forms import FormRequest
-from seodang.service.routes.field_types import FilledText, Text
+from seodang.service.routes.field_types import ENCODABLE, FilledText, Text
 from seodang.service.routes.openai_requests import TokenIds
 from seodang.service.routes.request_fields import Count, Temperature
 
@@ -67,7 +67,7 @@ class TokenizeRequest(BaseModel):
 
     model_config = ConfigDict(extra="allow", strict=True)
 
-    prompt: Annotated[Text, Field(max_length=_MAX_CHARACTERS)]
+    prompt: Annotated[str, Field(max_length=_MAX_CHARACTERS), ENCODABLE]
     model: Text | None = None
     add_special_tokens: bool | None = None
     """Whether the begin token comes first, if the tokenizer has one; true by default."""
