@@ -81,3 +81,20 @@ def test_every_answer_has_one_id_which_is_that_of_the_request(port, target):
     assert headers["x-content-type-options"] == "nosniff"
     _status, headers, _body = send(port, f"GET {target}", "X-Request-Id: <script>")
     assert headers["x-request-id"].isalnum()
+
+
+@pytest.mark.parametrize("target", ["/livez", "/v1/models"])
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ([f"X: {'a' * 70_000}"], "header_too_large"),
+        (["X: a"] * 120, "header_too_large"),
+        (["X-Request-Id: a", "X-Request-Id: b"], "invalid_header"),
+        (["Content-Encoding: gzip"], "unsupported_encoding"),
+    ],
+)
+def test_a_refused_header_gets_400_on_bentomls_routes_too(port, target, fields, code):
+    status, headers, body = send(port, f"GET {target}", *fields)
+    assert (status, read_error(body)["code"]) == (400, code)
+    assert headers["x-request-id"]
+    assert send(port, f"GET {target}")[0] == 200

@@ -9,7 +9,8 @@ from __future__ import annotations
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from seodang.service.http.request_checks import choose_request_id, normalize_target
+from seodang.service.http.api_error import ApiError
+from seodang.service.http.request_checks import check_header, choose_request_id, hide_path, normalize_target
 
 
 class Entrance:
@@ -32,4 +33,13 @@ class Entrance:
                     headers["X-Content-Type-Options"] = "nosniff"
             await send(message)
 
-        await self._app(normalize_target(scope), receive, send_with_id)
+        await self._app(_hide_from_bentoml(normalize_target(scope)), receive, send_with_id)
+
+
+def _hide_from_bentoml(scope: Scope) -> Scope:
+    """Return a scope without its path if the header is refused: BentoML's own routes would answer it, ours do not."""
+    try:
+        check_header(scope)
+    except ApiError:
+        return hide_path(scope)
+    return scope

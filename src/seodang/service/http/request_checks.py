@@ -36,11 +36,16 @@ def normalize_target(scope: Scope) -> Scope:
     would match the route before it.
     """
     if not scope["path"].isprintable():  # urlsplit would leave line breaks out
-        return _set_path(scope, _UNKNOWN)
+        return hide_path(scope)
     if scope["path"].lower().startswith(("http://", "https://")):
         scope = _read_address(scope, scope["path"])
     path = scope["path"]
-    return scope if path.startswith("/") and path not in _HIDDEN else _set_path(scope, _UNKNOWN)
+    return scope if path.startswith("/") and path not in _HIDDEN else hide_path(scope)
+
+
+def hide_path(scope: Scope) -> Scope:
+    """Return the scope of a request with a path that no route has; BentoML passes it to its mounted application."""
+    return _set_path(scope, _UNKNOWN)
 
 
 def _read_address(scope: Scope, target: str) -> Scope:
