@@ -22,7 +22,7 @@ from seodang.models.tokenization import get_end_id, tokenize_record
 from seodang.paths import Paths
 from seodang.records import Record, build_group_key, detect_language
 
-_CLOSED_SHARE: Final = 0.1
+_CLOSED_SHARE: Final = 0.25
 """Share of the prompts that are closed questions, so that the model keeps what it can do."""
 _MAX_INSTRUCTION: Final = 120
 """Characters of an instruction to which constraints are added."""
@@ -81,7 +81,7 @@ def build_prompts(
     max_new_tokens: int,
     seed: int,
 ) -> list[RewardPrompt]:
-    """Return prompts in an order given by seed and content: nine with constraints for each closed question.
+    """Return prompts in an order given by seed and content: three with constraints for each closed question.
 
     Args:
         records: Of one split.

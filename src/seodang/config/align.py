@@ -77,7 +77,7 @@ class AlignParams(Section):
     undesirable_weight: PositiveFloat
     """kto: weight of the answers with a thumb down."""
     prompts: PositiveInt
-    """grpo: prompts built from the training split, nine with constraints for each closed question, and as many at most
+    """grpo: prompts built from the training split, three with constraints for each closed question, and as many at most
     from the test split."""
     selections: PositiveInt
     """grpo: selections of constraints for each record; each gives a prompt."""
