@@ -6,7 +6,7 @@ import base64
 
 from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
 
-from flows import reports, tables
+from flows import alignment_reports, reports, tables
 from flows.escaping import escape_rows
 from seodang.config.load import load_params
 from seodang.i18n import _
@@ -15,6 +15,7 @@ from seodang.orchestration.loss_chart import draw_loss_chart
 from seodang.orchestration.worktrees import get_run_name
 from seodang.paths import Paths
 from seodang.reports.evaluation.task_scores import build_task_scores
+from seodang.reports.training.alignment import build_page_data
 from seodang.training.curves import read_curves
 
 
@@ -50,6 +51,14 @@ def publish_training(paths: Paths) -> None:
         create_image_artifact(address, key="loss-curve", description=_("Loss by optimizer step"))
 
 
+def publish_alignment(paths: Paths) -> None:
+    """Publish what preference tuning changed, with the bounds of the gate; nothing while it is off."""
+    report = read_json(paths.align_report)
+    if report["method"] != "none":
+        page = build_page_data(report, load_params(paths.params).align.bounds, {})
+        create_markdown_artifact(alignment_reports.render_alignment(page), key="preference-tuning")
+
+
 def publish_scores(paths: Paths) -> None:
     """Publish the scores per task and language, with the intervals of the differences."""
     scores = build_task_scores(read_rows(paths.scores), load_params(paths.params).gate)
@@ -60,7 +69,8 @@ def publish_scores(paths: Paths) -> None:
 def publish_verdict(paths: Paths) -> None:
     """Publish the verdict, and the comparisons behind it with their intervals."""
     verdict = read_json(paths.verdict)
-    create_markdown_artifact(reports.render_verdict_report(verdict), key="verdict")
+    parts = (reports.render_verdict_report(verdict), alignment_reports.render_candidates(verdict))
+    create_markdown_artifact("\n\n".join(filter(None, parts)), key="verdict")
     if rows := tables.build_comparison_rows(verdict):
         create_table_artifact(
             escape_rows(rows), key="comparisons", description=_("Comparisons with confidence intervals")

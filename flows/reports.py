@@ -55,7 +55,8 @@ _ROW_COUNTS: Final = {
     "warned": N_("warned"),
     "quarantined": N_("quarantined"),
 }
-_NOT_NUMBERS: Final = re.compile(r"^(schema|verdict|judgement|exam_reasons)$|sha256|fingerprint")
+_NOT_NUMBERS: Final = re.compile(r"^(schema|verdict|candidate|judgement|exam_reasons)$|sha256|fingerprint")
+CANDIDATES: Final = {"tuned": N_("tuned model"), "aligned": N_("aligned model")}
 
 
 def render_data_report(validation: Report, preparation: Report | None) -> str:
@@ -101,22 +102,33 @@ def render_score_summary(report: Report) -> str:
 
 def render_verdict_report(verdict: Report) -> str:
     """Return the Markdown of the verdict, with its reasons and the numbers behind them."""
-    reasons = [
-        f"- **{_get_outcome(reason)}**: {escape_markdown(_get_text(reason))}" for reason in _get_reasons(verdict)
-    ]
     numbers = {name: value for name, value in verdict.items() if not _NOT_NUMBERS.search(name) and _is_plain(value)}
     rows = [(_get_heading(name), value) for name, value in {**numbers, **(verdict.get("numbers") or {})}.items()]
     return "\n\n".join(
         [
-            f"# {_('Verdict: {verdict}', verdict=format_verdict(verdict))}",
+            f"# {_format_heading(verdict)}",
             f"## {_('Reasons')}",
-            "\n".join(reasons) or _ABSENT,  # a list, because Prefect cuts long cells of a table
+            render_reasons(_get_reasons(verdict)),
             f"## {_('Comparisons')}",
             _render_plain_table([_turn_differences(result) for result in verdict.get("results") or []]),
             f"## {_('Numbers')}",
             render_table((_("name"), _("value")), rows),
         ]
     )
+
+
+def _format_heading(verdict: Report) -> str:
+    """Return the verdict; after preference tuning there are two candidates, and the verdict is about one of them."""
+    if "candidates" not in verdict:
+        return _("Verdict: {verdict}", verdict=format_verdict(verdict))
+    candidate = _(CANDIDATES[verdict["candidate"]])
+    return _("Verdict on the {candidate}: {verdict}", candidate=candidate, verdict=format_verdict(verdict))
+
+
+def render_reasons(reasons: Iterable[Report]) -> str:
+    """Return a list of reasons with their outcomes, because Prefect cuts long cells of a table."""
+    lines = [f"- **{_get_outcome(reason)}**: {escape_markdown(_get_text(reason))}" for reason in reasons]
+    return "\n".join(lines) or _ABSENT
 
 
 def _turn_differences(result: Report) -> dict[str, Any]:

@@ -16,11 +16,10 @@ from prefect import Task, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 
-from flows import publishing, reports
+from flows import publishing, reports, training_progress
 from flows.commands import run_logged
 from flows.killed_stages import describe_kill, find_signal
 from flows.liveness import check_life
-from flows.training_progress import show_progress
 from seodang.errors import ArtifactError, DiskFull, SeodangError
 from seodang.i18n import _
 from seodang.paths import Paths
@@ -28,6 +27,8 @@ from seodang.paths import Paths
 StageTask = Task[..., None]
 _REFUSALS: Final = frozenset({SeodangError.exit_code, DiskFull.exit_code})  # a retry does not free a disk either
 _PROGRESS_FILE: Final = Path(".seodang", "progress.json")
+_PROGRESS_KEYS: Final = {"train": training_progress.KEY, "align": training_progress.ALIGNMENT_KEY}
+"""Keys of the progress artifacts, by stage; a stage that is switched off writes no progress and gets no artifact."""
 
 
 class StageFailed(Exception):
@@ -46,8 +47,9 @@ def run_stage(stage: str, project: Path, keep_open: Sequence[int] = ()) -> None:
         StageFailed: If it failed in another manner, or a signal ended it.
     """
     command = ["dvc", "--wait-for-lock", "repro", "--single-item", stage]
-    progress_file = project / _PROGRESS_FILE if stage == "train" else None
-    with show_progress(progress_file) if progress_file else nullcontext():
+    key = _PROGRESS_KEYS.get(stage)
+    progress_file = project / _PROGRESS_FILE if key else None
+    with training_progress.show_progress(progress_file, key) if key and progress_file else nullcontext():
         code, lines = run_logged(command, project, progress_file=progress_file, keep_open=keep_open)
     if code == 0:
         return
@@ -124,7 +126,7 @@ validate = _create_stage_task("validate", publishing.publish_validation, publish
 prepare = _create_stage_task("prepare", publishing.publish_splits)
 preflight = _create_stage_task("preflight")
 train = _create_stage_task("train", publishing.publish_training, retry_delays=(5,))
-align = _create_stage_task("align")
+align = _create_stage_task("align", publishing.publish_alignment)
 evaluate = _create_stage_task("evaluate", publishing.publish_scores)
 gate = _create_stage_task("gate", publishing.publish_verdict)
 report = _create_stage_task("report", publishing.publish_pages)

@@ -20,6 +20,7 @@ from seodang.io.jsonl import read_json
 
 _POLL_SECONDS: Final = 2.0
 KEY: Final = "training-progress"
+ALIGNMENT_KEY: Final = "preference-tuning-progress"
 
 
 @contextmanager
@@ -27,7 +28,7 @@ def show_progress(file: Path, key: str = KEY) -> Iterator[None]:
     """Keep a progress artifact of the current flow run up to date while the block runs.
 
     Args:
-        file: Written by the command: step, steps and, unless it is training, a text.
+        file: Written by the command: step, steps and, unless it trains, a text.
         key: Of the artifact.
     """
     file.unlink(missing_ok=True)
@@ -60,10 +61,15 @@ def _watch(file: Path, key: str, is_over: threading.Event) -> None:
 
 def _publish(artifact: UUID | None, key: str, progress: dict[str, Any]) -> UUID | None:
     percent = 100.0 * progress["step"] / progress["steps"]
-    steps = _("training: step {step} of {steps}", step=progress["step"], steps=progress["steps"])
-    text = progress.get("text", steps)
+    text = progress.get("text") or _format_steps(key, progress["step"], progress["steps"])
     if artifact is None:
         created = create_progress_artifact(percent, key=key, description=text)
         return created if isinstance(created, UUID) else None
     update_progress_artifact(artifact, percent, description=text)
     return artifact
+
+
+def _format_steps(key: str, step: int, steps: int) -> str:
+    if key == ALIGNMENT_KEY:
+        return _("preference tuning: step {step} of {steps}", step=step, steps=steps)
+    return _("training: step {step} of {steps}", step=step, steps=steps)

@@ -169,6 +169,15 @@ def test_a_verdict_is_published_in_korean(monkeypatch):
     assert "The accuracy" not in text
 
 
+def test_a_verdict_with_two_candidates_names_the_one_that_it_is_about(monkeypatch):
+    verdict = {**VERDICT, "candidate": "aligned", "candidates": {"tuned": VERDICT, "aligned": VERDICT}}
+    text = reports.render_verdict_report(verdict)
+    assert "# Verdict on the aligned model: reject" in text
+    assert "| candidate score |" not in text
+    monkeypatch.setenv("SEODANG_LANG", "ko")
+    assert "정렬한 모델" in reports.render_verdict_report(verdict)
+
+
 @pytest.mark.parametrize(("verdict", "name"), [("reject", "Rejected"), ("inconclusive", "Inconclusive")])
 def test_the_state_of_a_run_that_is_not_promoted_has_the_name_of_its_verdict(verdict, name):
     assert reports.get_state_name({"verdict": verdict}) == name
