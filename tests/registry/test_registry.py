@@ -17,6 +17,7 @@ from tests.constants import ROOT
 from seodang.cli.main import main
 from seodang.errors import ArtifactError, ModelError
 from seodang.io.atomic import compute_sha256
+from seodang.io.jsonl import read_json
 from seodang.paths import Paths
 from seodang.registry import promotion
 from seodang.registry.champion import read_champion, read_champion_file
@@ -452,6 +453,17 @@ def test_the_records_and_scores_of_an_old_champion_come_from_the_cache_once(twic
     shutil.rmtree(twice.root / ".dvc" / "cache")
     assert fetch_promoted_run(get_first_event(twice), twice) == run
     assert not twice.artifacts.exists()
+
+
+def test_the_exam_of_an_aligned_champion_is_that_of_the_aligned_model(twice, run_pipeline):
+    run_pipeline(twice, "three", candidate="aligned")
+    promotion.promote(twice, "선호 튜닝", None)
+    champion = read_champion(twice.champion)
+    assert champion is not None
+    assert champion.scores["chrf"] == 35.0
+    assert champion.adapter_sha256 == read_json(twice.evaluate_report)["aligned_sha256"]
+    assert json.loads(twice.history.read_text("utf-8").splitlines()[-1])["scores"]["chrf"] == 35.0
+    assert fetch_promoted_run(champion, twice).scores == {("faq", "1"): {"chrf": 35.0}}
 
 
 def test_records_that_cannot_be_found_are_an_error_with_the_fix(twice):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import subprocess
@@ -13,19 +14,28 @@ import pytest
 import yaml
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from starlette.testclient import TestClient
 from tests.constants import ROOT
+from tests.fixtures.align_report import REPORT as ALIGN_REPORT
 
 from seodang.config import PackageParams, PromptParams
 from seodang.config.load import parse_params
 from seodang.config.profiles import read_starter
 from seodang.errors import ArtifactError, GateRejected, LicenceRefused, ModelError, ParityError
+from seodang.inference.generation import generate
+from seodang.inference.prompt_encoder import PromptEncoder
 from seodang.io.atomic import compute_sha256
-from seodang.io.jsonl import read_json, write_json, write_records
+from seodang.io.jsonl import read_json, read_records, write_json, write_records
+from seodang.models.adapters import load_adapter
+from seodang.models.loading import load_model, load_tokenizer
 from seodang.packaging.bento import MODEL_CARD, NOTICE
 from seodang.packaging.model_folder import MANIFEST_NAME, read_manifest
 from seodang.packaging.reader_parity import check_plain_reader
 from seodang.paths import Paths
 from seodang.records import make_record
+from seodang.service.http.api_keys import ApiKeys
+from seodang.service.model.loading import load_context
+from seodang.service.web_app import create_app
 from seodang.stages import package as stage
 
 sys.path.insert(0, str(ROOT / "tools"))
@@ -414,3 +424,91 @@ def test_the_notices_of_licences_lie_beside_the_weights_and_in_the_store(paths, 
 def test_a_model_without_required_notices_has_no_file_for_them(paths):
     run(paths)
     assert not (paths.merged_model / NOTICE).exists()
+
+
+@pytest.fixture
+def aligned(paths: Paths, make_tiny_adapter) -> Paths:
+    """Return the same project after preference tuning, with a verdict that promotes the aligned model."""
+    make_tiny_adapter(paths.base, paths.aligned_adapter, seed=12)
+    tuned, candidate = (
+        compute_sha256(folder / "adapter_model.safetensors") for folder in paths.list_candidates().values()
+    )
+    write_json(paths.align_report, {**ALIGN_REPORT, "tuned_sha256": tuned, "adapter_sha256": candidate})
+    [variant] = EVALUATE_REPORT["variants"]
+    task = {"task": "new", "language": "ko", "split": "unseen", "items": 3, "tuned": 0.125, "aligned": 0.875}
+    forgetting = {"task": "old", "language": "ko", "replayed": False, "shared_instructions": 0, "items": 5}
+    sides = {name: {"loss": 1.5, "exact_match": 0.5} for name in ("base", "tuned")}
+    evaluation = {
+        **EVALUATE_REPORT,
+        "variants": [variant, {**variant, "name": "aligned", "accuracy": 0.9625}],
+        "tasks": [task],
+        "forgetting": [{**forgetting, **sides}],
+    }
+    write_json(paths.evaluate_report, evaluation)
+    write_json(paths.verdict, {**build_verdict(paths), "candidate": "aligned", "adapter_sha256": candidate})
+    return paths
+
+
+def merge_by_hand(base: Path, adapter: Path) -> dict[str, Any]:
+    """Return the weights of the base, with alpha / rank times B A added where the adapter has both."""
+    weights, parts = load_file(base / "model.safetensors"), load_file(adapter / "adapter_model.safetensors")
+    config = read_json(adapter / "adapter_config.json")
+    for name in [name for name in parts if name.endswith("lora_A.weight")]:
+        delta = parts[name.replace("lora_A", "lora_B")] @ parts[name] * config["lora_alpha"] / config["r"]
+        weights[name.removeprefix("base_model.model.").replace("lora_A.", "")] += delta
+    return weights
+
+
+def test_the_aligned_adapter_of_the_candidate_is_merged(aligned):
+    report = run(aligned)
+    merged = load_file(aligned.merged_model / "model.safetensors")
+    by_hand, tuned = (merge_by_hand(aligned.base, folder) for folder in (aligned.aligned_adapter, aligned.adapter))
+    assert merged.keys() == by_hand.keys()
+    assert all(merged[name].allclose(by_hand[name], atol=1e-6) for name in merged)
+    assert not all(merged[name].allclose(tuned[name], atol=1e-3) for name in merged)
+    assert report["parity"]["prompts"] == 2
+
+
+def test_the_lineage_of_an_aligned_model_names_method_data_and_the_adapter_before(aligned):
+    lineage = run(aligned)["lineage"]
+    assert lineage["adapter_sha256"] == compute_sha256(aligned.aligned_adapter / "adapter_model.safetensors")
+    alignment = read_manifest(aligned.merged_model).lineage["alignment"]
+    assert alignment == lineage["alignment"]
+    assert alignment["method"] == "dpo"
+    assert alignment["settings"] == {"method": "dpo", "learning_rate": 2e-4}
+    assert alignment["tuned_sha256"] == compute_sha256(aligned.adapter / "adapter_model.safetensors")
+    assert alignment["input_sha256"] == {"preferences_train": "b" * 64}
+
+
+def test_the_model_card_of_an_aligned_model_has_its_scores_and_a_section_on_preference_tuning(aligned):
+    run(aligned)
+    card = html.unescape((aligned.merged_model / MODEL_CARD).read_text("utf-8"))
+    assert "### Preference tuning" in card
+    assert "### 선호 튜닝" in card
+    assert "| learning_rate | 0.0002 |" in card
+    assert "pairs 318, rated answers 7, held-out pairs 85" in card
+    assert (
+        f"adapter before preference tuning | `{compute_sha256(aligned.adapter / 'adapter_model.safetensors')}`" in card
+    )
+    metadata = yaml.safe_load(card.split("---")[1])
+    assert "dpo" in metadata["tags"]
+    assert metadata["model-index"][0]["results"][0]["metrics"][0]["value"] == 0.9625
+    assert "| new | ko | 3 | 0.8750 |" in card
+    assert "loss, tuned" in card
+    assert "loss, this model" not in card
+
+
+@pytest.mark.slow
+def test_the_service_answers_with_the_aligned_model_as_evaluation_does(aligned):
+    run(aligned)
+    records = list(read_records(aligned.get_split_path("test")))
+    context = load_context(aligned.merged_model, "tiny:0123456789ab")
+    with TestClient(create_app(context, "", keys=ApiKeys({})), base_url="http://127.0.0.1") as client:
+        bodies = [{"instruction": record.instruction, "temperature": 0.0} for record in records]
+        served = [client.post("/generate", json=body).json()["output"] for body in bodies]
+    encoder = PromptEncoder(load_tokenizer(aligned.base), PROMPT.format)
+    model = load_adapter(load_model(aligned.base, "fp32", "cpu"), aligned.aligned_adapter)
+    settings = {"end_id": encoder.end_id, "max_new_tokens": 24, "batch_tokens": 512, "frequency_penalty": 0.5}
+    answers = generate(model, [encoder.encode_prompt(record) for record in records], **settings)
+    texts = [encoder.tokenizer.decode(answer.tokens, skip_special_tokens=True) for answer in answers]
+    assert served == [text.strip().rstrip("\ufffd") for text in texts]  # the service leaves out half a character

@@ -87,11 +87,12 @@ def get_candidate_adapter(verdict: Mapping[str, Any], paths: Paths) -> Path:
 
 
 def _describe_alignment(verdict: Mapping[str, Any], paths: Paths) -> dict[str, Any]:
-    """Return how an aligned candidate was made: the method, the tuned adapter before it, and the preference records."""
+    """Return how an aligned candidate was made: method, settings, tuned adapter before it, and preference records."""
     if verdict.get("candidate") != "aligned":
         return {}
     report = read_json(paths.align_report)
-    return {"alignment": {name: report[name] for name in ("method", "tuned_sha256", "input_sha256", "records")}}
+    names = ("method", "settings", "tuned_sha256", "input_sha256", "records")
+    return {"alignment": {name: report[name] for name in names}}
 
 
 def _build_terms(licences: list[str]) -> dict[str, Any]:

@@ -81,7 +81,11 @@ def build_metadata(card_data: ModelCardData) -> dict[str, Any]:
         "library_name": "transformers",
         "pipeline_tag": "text-generation",
         "datasets": [source["name"] for source in sources],
-        "tags": ["seodang", "instruction-tuning", card_data.train["method"], f"prompt-{card_data.prompt_format}"],
+        "tags": [
+            *("seodang", "instruction-tuning", card_data.train["method"]),
+            *([card_data.lineage["alignment"]["method"]] if "alignment" in card_data.lineage else []),
+            f"prompt-{card_data.prompt_format}",
+        ],
         "model-index": [{"name": card_data.tag.partition(":")[0], "results": _build_results(card_data)}],
     }
 
@@ -101,8 +105,12 @@ def _select_licence(base: list[str], data: list[str]) -> dict[str, str]:
 
 def _get_tuned_scores(card_data: ModelCardData) -> dict[str, Any]:
     variants = card_data.evaluate_report["variants"]
-    candidate = card_data.lineage["verdict"].get("candidate", _TUNED)
-    return next((variant for variant in variants if variant["name"] == candidate), {})
+    return next((variant for variant in variants if variant["name"] == _get_candidate(card_data)), {})
+
+
+def _get_candidate(card_data: ModelCardData) -> str:
+    """Return the variant that was packaged: tuned, or aligned by preference tuning."""
+    return str(card_data.lineage["verdict"].get("candidate", _TUNED))
 
 
 def _build_results(card_data: ModelCardData) -> list[dict[str, Any]]:
@@ -170,6 +178,8 @@ def _build_context(card_data: ModelCardData) -> dict[str, Any]:
         "verdict": card_data.lineage["verdict"],
         "verdict_label": VERDICT_LABELS.get(card_data.lineage["verdict"]["verdict"], N_("unknown")),
         "tuned": _get_tuned_scores(card_data),
+        "candidate": _get_candidate(card_data),
+        "alignment": card_data.lineage.get("alignment"),
         "sources": [
             {
                 **source,
@@ -221,6 +231,7 @@ def _list_checksums(card_data: ModelCardData) -> list[tuple[Message, str]]:
     checksums = [
         (Message("served weights"), card_data.weights_sha256),
         (Message("adapter"), lineage["adapter_sha256"]),
+        (Message("adapter before preference tuning"), lineage.get("alignment", {}).get("tuned_sha256")),
         (Message("base weights"), lineage["base"].get("weights_sha256")),
         (Message("scores"), lineage["scores_sha256"]),
         *((Message("split {name}", {"name": name}), value) for name, value in lineage["splits"].items()),
