@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from seodang.cli.terminal import print_lines, print_table
 from seodang.cli.verdict_table import print_verdict
@@ -18,13 +20,28 @@ from seodang.paths import Paths
 _EXAMPLE = '{"instruction": "다음 영화 감상의 감정을 분석하세요.", "input": "이 영화는 너무 지루해"}'
 
 
-def report() -> int:
-    """Print the summary of the last run again.
+def report(
+    judge: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help=_("Folder of seodang judge: write the evaluation page with the judge's figures there.")
+        ),
+    ] = None,
+) -> int:
+    """Print the summary of the last run again, or write the evaluation page with the figures of a judge model.
 
     Raises:
         ArtifactError: If there is no verdict yet; exit code 2.
+        EvaluationError: If the folder has no judge.json; exit code 2.
     """
-    print_summary(Paths(Path.cwd()))
+    paths = Paths(Path.cwd())
+    if judge is None:
+        print_summary(paths)
+    else:
+        from seodang.config.load import load_params
+        from seodang.reports.evaluation import write_judged_report
+
+        print_lines([_("page: {file}", file=write_judged_report(paths, load_params(paths.params).gate, judge))])
     return 0
 
 

@@ -12,7 +12,7 @@ from tests.constants import ITEM_SCORE
 
 from seodang.config import GateParams
 from seodang.config.profiles import read_starter
-from seodang.errors import ArtifactError
+from seodang.errors import ArtifactError, EvaluationError
 from seodang.evaluation.aggregate import (
     ItemScore,
     aggregate_by_task,
@@ -30,7 +30,12 @@ from seodang.gate.scores import select_scores
 from seodang.io.jsonl import write_json, write_records, write_rows
 from seodang.paths import Paths
 from seodang.records import make_record
-from seodang.reports.evaluation import build_report_data, render_report, write_evaluation_report
+from seodang.reports.evaluation import (
+    build_report_data,
+    render_report,
+    write_evaluation_report,
+    write_judged_report,
+)
 from seodang.reports.evaluation.charts import BAR_WIDTH, build_forests, build_panel
 from seodang.reports.evaluation.regressions import MAX_CHANGES
 from seodang.reports.evaluation.render import UNVERIFIED_LABELS
@@ -606,3 +611,63 @@ def test_the_page_shows_the_baselines_beside_the_tuned_model():
     assert "words that training lacks" in text
     assert "0.753" in text
     assert "42 : 71" in text
+
+
+JUDGE = {
+    "model": "judge-1 <b>",
+    "models": ["judge-1"],
+    "fingerprint": "f" * 64,
+    "items": 58,
+    "mean": 0.71,
+    "without_verdict": ["7", "9"],
+    "position": {"pairs": 60, "first": 5, "second": 0, "share": {"value": 0.083, "low": 0.04, "high": 0.18}, "p": 0.06},
+    "calibration": {"status": "valid", "pairs": 120, "kappa": 0.46, "low": 0.33, "high": 0.58, "position_share": 0.08},
+    "win_rate": {
+        "pairs": 60,
+        "observed": {"value": 0.71, "low": 0.58, "high": 0.81},
+        "controlled": {"value": 0.63, "low": 0.5, "high": 0.75},
+        "candidate_length": 212.3,
+        "champion_length": 148.0,
+    },
+}
+
+
+@pytest.fixture
+def judged(tmp_path):
+    """A run with its verdict, and a folder of a judge in it."""
+    paths, scores = Paths(tmp_path), make_all_scores()
+    evaluation = build_evaluation(scores)
+    write_rows(paths.scores, map(asdict, scores))
+    write_json(paths.evaluate_report, evaluation)
+    write_records(paths.items, [*RECORDS["ko"], *RECORDS["en"], *OPEN])
+    write_json(paths.verdict, build_verdict(scores, evaluation["best"]))
+    write_json(tmp_path / "judged" / "judge.json", JUDGE)
+    return paths
+
+
+def test_the_judges_win_rates_stand_side_by_side_with_its_bias_and_calibration(judged):
+    html = write_judged_report(judged, GATE, judged.root / "judged").read_text("utf-8")
+    text = extract_text(html)
+    assert "71.0% [58.0%, 81.0%]" in text
+    assert "63.0% [50.0%, 75.0%]" in text
+    assert "mean characters: 212 against 148" in text
+    assert "8.3% [4.0%, 18.0%]" in text
+    assert "first answer: 5, second answer: 0" in text
+    assert "kappa 0.46 [0.33, 0.58] on 120 pairs" in text
+    assert "카파 0.46" in text
+    assert "judge-1 <b>" not in html
+    assert re.findall(r"<h2><b>(\d)</b>", html) == [str(number) for number in range(1, 9)]
+    assert not judged.evaluation_page.exists()
+
+
+def test_a_judge_without_win_rate_or_calibration_is_shown_as_such(judged):
+    report = {**JUDGE, "win_rate": None, "calibration": {"status": "missing"}}
+    write_json(judged.root / "judged" / "judge.json", report)
+    text = extract_text(write_judged_report(judged, GATE, judged.root / "judged").read_text("utf-8"))
+    assert "is not calibrated" in text
+    assert "win rate at equal lengths of the answers" not in text
+
+
+def test_a_folder_without_a_judge_is_an_error_that_names_the_command(judged):
+    with pytest.raises(EvaluationError, match=r"judge\.json.*seodang judge --out"):
+        write_judged_report(judged, GATE, judged.root)

@@ -121,6 +121,29 @@ def read_judge_report(folder: Path, fingerprint: str) -> JudgeReport | None:
     content = _read_object(folder / REPORT_NAME)
     if content is None or not fingerprint or content.get("fingerprint") != fingerprint:
         return None
+    return _parse_report(content)
+
+
+def load_judge_report(folder: Path) -> JudgeReport:
+    """Return the report of the judge in the folder that `seodang judge` wrote.
+
+    Raises:
+        EvaluationError: If the folder has no usable judge.json.
+    """
+    content = _read_object(folder / REPORT_NAME)
+    report = None if content is None else _parse_report(content)
+    if report is None:
+        raise EvaluationError(
+            _(
+                "{path} is no report of a judge; write one: seodang judge --out {folder} ...",
+                path=folder / REPORT_NAME,
+                folder=folder,
+            )
+        )
+    return report
+
+
+def _parse_report(content: Mapping[str, Any]) -> JudgeReport | None:
     try:
         values = {field.name: content[field.name] for field in fields(JudgeReport) if field.name != "win_rate"}
         calibration = BoundCalibration(**values["calibration"])

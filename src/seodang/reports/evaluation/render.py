@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from seodang.evaluation.aggregate import BASELINE_LABELS
+from seodang.evaluation.judge.judge_report import describe_calibration
 from seodang.gate.differences import ScoreDifference, read_score_difference, turn_difference
 from seodang.gate.rules import RULE_KINDS
 from seodang.gate.verdict import OUTCOME_LABELS, VERDICT_LABELS
@@ -164,5 +165,6 @@ def _create_environment() -> Environment:
     )
     env.globals.update(describe_rule=_describe_rule, metric_label=get_label)
     env.globals.update(score_difference=read_score_difference, task_difference=_get_task_difference)
+    env.globals.update(describe_calibration=describe_calibration)
     env.globals.update(change_difference=_get_change_difference, binary_metrics=BINARY_METRICS)
     return env

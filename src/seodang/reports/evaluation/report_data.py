@@ -17,6 +17,7 @@ from seodang.evaluation.aggregate import (
     is_base_variant,
     select_best_row,
 )
+from seodang.evaluation.judge.judge_report import JudgeReport
 from seodang.i18n import _
 from seodang.metric_registry import ITEM_METRICS
 from seodang.records import Record
@@ -95,6 +96,8 @@ class EvaluationReportData:
     settings: Mapping[str, Any]
     """Parameters of the evaluation, where the report has them."""
     gate: Mapping[str, Any]
+    judge: JudgeReport | None
+    """Of a judge model that compared answers of the candidate; the pipeline has none."""
 
 
 def build_report_data(
@@ -103,6 +106,7 @@ def build_report_data(
     rows: Iterable[Mapping[str, Any]],
     records: Iterable[Record],
     gate: GateParams,
+    judge: JudgeReport | None = None,
 ) -> EvaluationReportData:
     """Return the content of the page.
 
@@ -112,12 +116,13 @@ def build_report_data(
         rows: Its per-item scores.
         records: Of the items.
         gate: Seed, resamples and confidence of the intervals; the page lists its values.
+        judge: Report of a judge model; None for a page without one.
 
     Raises:
         ArtifactError: If a key or a record is missing; the message names it.
     """
     try:
-        return _build_report_data(verdict, evaluation, [ItemScore(**row) for row in rows], records, gate)
+        return _build_report_data(verdict, evaluation, [ItemScore(**row) for row in rows], records, gate, judge)
     except (KeyError, TypeError) as error:
         raise ArtifactError(
             _("the reports of evaluate and gate have no usable {field}; run: dvc repro evaluate gate", field=error)
@@ -130,6 +135,7 @@ def _build_report_data(
     scores: Sequence[ItemScore],
     records: Iterable[Record],
     gate: GateParams,
+    judge: JudgeReport | None,
 ) -> EvaluationReportData:
     variants = [row["name"] for row in evaluation["variants"]]
     best = find_best_variant(evaluation)
@@ -171,6 +177,7 @@ def _build_report_data(
         fingerprints={name: value for name, value in verdict.items() if name.endswith(_FINGERPRINT_SUFFIXES) and value},
         settings=evaluation.get("settings", {}),
         gate=gate.model_dump(),
+        judge=judge,
     )
 
 
