@@ -36,7 +36,7 @@ def test_figures_stand_beside_their_bounds_and_outcomes():
         "| KL divergence from the tuned model per token | 0.358 (0.291 … 0.444) | at most 0.1 allowed | not met |"
         in text
     )
-    assert "| better answer likelier | 0.718 (0.610 … 0.800) | 0.729 (0.620 … 0.810) | – |" in text
+    assert "| better answer likelier | 0.718 (0.610 … 0.800) | 0.729 (0.620 … 0.810) | 0.011 (-0.020 … 0.040) |" in text
     assert "Rewards" not in text
 
 
