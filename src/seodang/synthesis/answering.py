@@ -10,9 +10,9 @@ from typing import Final
 from seodang.ingest.provenance import PROVENANCE_KEY
 from seodang.records import Language
 from seodang.synthesis.batches import Resolved, resolve_answer, resolve_batch
-from seodang.synthesis.calls import Call, Estimate, Message, Outcome, Rejection, Reply, Row
+from seodang.synthesis.calls import Call, Message, Outcome, Rejection, Reply, Row
 from seodang.synthesis.prompt_texts import ANSWER, LANGUAGE_NAMES
-from seodang.synthesis.recipe_calls import Asker, TaskPrompt, sum_estimate
+from seodang.synthesis.recipe_calls import Asker, CallRound, TaskPrompt
 from seodang.synthesis.row_check import RowCheck
 from seodang.synthesis.tasks import INPUT, INSTRUCTION, OUTPUT, ParsedTask
 
@@ -37,7 +37,7 @@ class Question:
         return f"{self.instruction}\n\n{self.input}" if self.input else self.instruction
 
 
-class AnswerRound:
+class AnswerRound(CallRound):
     """One round of calls: all tasks are asked at once."""
 
     def __init__(
@@ -54,25 +54,14 @@ class AnswerRound:
         """
         self._asker, self._check, self._questions, self._size = asker, check, questions, tasks_per_call
         self._batches = _split(questions, tasks_per_call)
-        self._calls = [self._make_call(first_number + number, batch) for number, batch in enumerate(self._batches)]
-        self._is_asked = False
+        super().__init__([self._make_call(first_number + number, batch) for number, batch in enumerate(self._batches)])
         self._rows: dict[int, Row] = {}  # by index of the task
         self._rejections: dict[int, Rejection] = {}
         self._extra: list[Rejection] = []
 
-    def estimate(self) -> Estimate:
-        """Return what the round asks."""
-        return sum_estimate(self._calls)
-
-    def name_calls(self) -> Sequence[Call]:
-        """Return all calls, once."""
-        calls = [] if self._is_asked else self._calls
-        self._is_asked = True
-        return calls
-
     def take(self, outcomes: Sequence[Outcome]) -> None:
         """Take the answers, or the reasons why there are none."""
-        for call, outcome, batch in zip(self._calls, outcomes, self._batches, strict=True):
+        for call, outcome, batch in zip(self.calls, outcomes, self._batches, strict=True):
             resolved = self._resolve(call, outcome, len(batch))
             for number, rejection in resolved.rejections:
                 self._reject(batch[number - 1] if number else None, rejection)

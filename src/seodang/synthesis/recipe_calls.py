@@ -137,3 +137,22 @@ def add_estimates(*estimates: Estimate) -> Estimate:
         prompt_bytes=sum(each.prompt_bytes for each in estimates),
         completion_tokens=sum(each.completion_tokens for each in estimates),
     )
+
+
+class CallRound:
+    """A round that asks all its calls at once."""
+
+    def __init__(self, calls: Sequence[Call]) -> None:
+        """Prepare the calls, which keep their order."""
+        self.calls = calls
+        self._is_named = False
+
+    def estimate(self) -> Estimate:
+        """Return what the round asks."""
+        return sum_estimate(self.calls)
+
+    def name_calls(self) -> Sequence[Call]:
+        """Return all calls, once."""
+        calls = [] if self._is_named else self.calls
+        self._is_named = True
+        return calls

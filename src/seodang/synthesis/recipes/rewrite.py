@@ -14,11 +14,11 @@ from seodang.i18n import _
 from seodang.ingest.provenance import PROVENANCE_KEY
 from seodang.ingest.rows import LABEL_UNKNOWN, LOSS_UNCLEAR, MEDIA_PART, NOT_LEARNED, TURNS_BROKEN
 from seodang.synthesis.batches import resolve_batch
-from seodang.synthesis.calls import Call, Estimate, Generated, Outcome, Rejection, Reply, Row
+from seodang.synthesis.calls import Call, Generated, Outcome, Rejection, Reply, Row
 from seodang.synthesis.figures import summarize
 from seodang.synthesis.inputs import QuarantinedRow, Skipped, read_quarantine
 from seodang.synthesis.prompt_texts import REASON, REWRITE
-from seodang.synthesis.recipe_calls import Asker, TaskPrompt, sum_estimate
+from seodang.synthesis.recipe_calls import Asker, CallRound, TaskPrompt
 from seodang.synthesis.row_check import RowCheck
 from seodang.synthesis.tasks import INPUT, INSTRUCTION, OUTPUT, ParsedTask
 from seodang.validation.check_files import CheckParams
@@ -74,30 +74,19 @@ def _load_check_params(recipe: RewriteParams, folder: Path) -> CheckParams:
     )
 
 
-class Rewrite:
+class Rewrite(CallRound):
     """The recipe: one round, one row in each call."""
 
     def __init__(self, asker: Asker, check: RowCheck, rows: Sequence[QuarantinedRow], skipped: Skipped) -> None:
         """Begin with the rows."""
         self._check, self._asker, self._rows, self._skipped = check, asker, rows, skipped
-        self._calls = [self._make_call(number, row) for number, row in enumerate(rows)]
-        self._is_asked = False
+        super().__init__([self._make_call(number, row) for number, row in enumerate(rows)])
         self._kept: list[Row] = []
         self._rejections: list[Rejection] = []
 
-    def estimate(self) -> Estimate:
-        """Return what the round asks."""
-        return sum_estimate(self._calls)
-
-    def name_calls(self) -> Sequence[Call]:
-        """Return all calls, once."""
-        calls = [] if self._is_asked else self._calls
-        self._is_asked = True
-        return calls
-
     def take(self, outcomes: Sequence[Outcome]) -> None:
         """Check the new texts."""
-        for call, outcome, row in zip(self._calls, outcomes, self._rows, strict=True):
+        for call, outcome, row in zip(self.calls, outcomes, self._rows, strict=True):
             resolved = resolve_batch(call, outcome, _FIELDS, 1)
             self._rejections += [rejection for _number, rejection in resolved.rejections]
             if isinstance(outcome, Reply):
