@@ -164,3 +164,23 @@ def test_a_text_loses_nothing_to_itself(text):
 @given(st.text(st.sampled_from("0123456789.,만천 million"), max_size=30))
 def test_any_numbers_are_read_without_an_error(text):
     assert find_lost(text, re.sub(r"\d", "", text)) == "" or any(map(str.isdigit, text))
+
+
+def test_a_translation_that_is_asked_again_moves_the_answers_after_it_to_other_calls(tmp_path, run_recipe):
+    write_rows(tmp_path / "tasks.jsonl", TASKS)
+    answers = []
+    for failed in (1, None):
+        asked = []
+
+        def teach(prompt, number, failed=failed, asked=asked):
+            if number < len(TRANSLATED):
+                return None if number == failed else write_translations({1: TRANSLATED[number + 1]})
+            asked.append(prompt)
+            return "답입니다."
+
+        run_recipe("translate", teach, tasks_per_call=1)
+        answers.append(asked)
+    before, after = answers
+    assert (len(before), len(after)) == (2, 3)
+    assert before[0] == after[0]
+    assert before[1] == after[2] != after[1]  # the same task, but the number of the call belongs to its key
