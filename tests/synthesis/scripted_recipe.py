@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -117,7 +119,42 @@ def main(settings_file: str, folder: str) -> int:
     return run_and_report(recipe, params, Path(folder), Path(settings_file), key="", retry_failed=False)
 
 
-if __name__ == "__main__":
+def serve() -> None:
+    """Run recipes in forks of this process, one after the other: a fork has loaded everything and starts at once.
+
+    A line of stdin names settings, folder and the file for the output. The answer is the fork's id, then its exit code.
+    """
+    from seodang.cli import generate  # noqa: F401
+    from seodang.synthesis import teacher  # noqa: F401
+
+    for line in sys.stdin:
+        settings_file, folder, output = json.loads(line)
+        sys.stdout.flush()
+        pid = os.fork()
+        if pid == 0:
+            _run_in_fork(settings_file, folder, output)
+        print(pid, flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+
+
+def _run_in_fork(settings_file: str, folder: str, output: str) -> None:
+    with Path(output).open("wb") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    code = 1
+    try:
+        code = main(settings_file, folder)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__" and len(sys.argv) == 1:
+    serve()
+elif __name__ == "__main__":
     from seodang.cli.signals import unwind_on_signals
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it

@@ -1,7 +1,9 @@
 """Runs that are killed at any point, stopped by signals, or that the user starts twice."""
 
 import json
+import os
 import random
+import select
 import signal
 import subprocess
 import sys
@@ -43,6 +45,44 @@ def start(tmp_path, make_params, teacher):
         process.stdout.close()
 
 
+class Fork:
+    """A run in a fork of `scripted_recipe.serve`, which a test may kill."""
+
+    def __init__(self, server, settings, folder):
+        self.output = folder.with_suffix(".log")
+        self._server = server
+        server.stdin.write(json.dumps([str(settings), str(folder), str(self.output)]) + "\n")
+        server.stdin.flush()
+        self.pid = int(server.stdout.readline())
+        self.returncode = None
+
+    def poll(self):
+        """Return the exit code; None while it runs."""
+        return self.wait() if select.select([self._server.stdout], [], [], 0)[0] else self.returncode
+
+    def kill(self):
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self):
+        if self.returncode is None:
+            self.returncode = int(self._server.stdout.readline())
+        return self.returncode
+
+
+@pytest.fixture
+def fork(tmp_path, make_params):
+    """Starts a run in a fork: twenty processes of their own would load Python's modules twenty times."""
+    settings = tmp_path / "settings.json"
+    params = make_params(limits={"timeout_seconds": 5.0}).model_dump(mode="json")
+    settings.write_text(json.dumps({"calls": CALLS, "rounds": ROUNDS, "params": params}), "utf-8")
+    command = [sys.executable, RECIPE_FILE]
+    folder = Path(RECIPE_FILE).parents[2]
+    with subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        yield lambda: Fork(server, settings, tmp_path / "out")
+        server.stdin.close()
+
+
 def wait_for(condition, seconds=120.0):
     end = time.monotonic() + seconds
     while not condition():
@@ -50,21 +90,21 @@ def wait_for(condition, seconds=120.0):
         time.sleep(0.005)
 
 
-def run_with_kills(start, teacher, kills, numbers):
+def run_with_kills(fork, teacher, kills, numbers):
     """Run with SIGKILLs at random points, then to the end; return what the last run printed.
 
     A point is some calls after the start of a run, and a part of the time that a call takes.
     """
     for _kill in range(kills):
-        process, point = start(), len(teacher.bodies) + numbers.randint(0, 6)
+        process, point = fork(), len(teacher.bodies) + numbers.randint(0, 6)
         wait_for(lambda point=point, process=process: len(teacher.bodies) >= point or process.poll() is not None)
         time.sleep(numbers.uniform(0, teacher.delay))
         process.kill()
         process.wait()
         time.sleep(2 * teacher.delay)  # the teacher completes, and bills, what is in flight
-    process = start()
-    output, _ = process.communicate(timeout=180)
-    assert process.returncode == 0, output
+    process = fork()
+    code, output = process.wait(), process.output.read_text("utf-8")
+    assert code == 0, output
     return output
 
 
@@ -74,11 +114,11 @@ def count_lost(folder):
     return sum(line["event"] == "asked" for line in lines) - sum(line["event"] == "reply" for line in lines)
 
 
-def check_kills(start, teacher, tmp_path, kills, is_idempotent):
+def check_kills(fork, teacher, tmp_path, kills, is_idempotent):
     teacher.is_idempotent = is_idempotent
     teacher.delay = 0.02
     total = CALLS * ROUNDS
-    output = run_with_kills(start, teacher, kills, random.Random(kills))
+    output = run_with_kills(fork, teacher, kills, random.Random(kills))
     lost = count_lost(tmp_path / "out")
     billed_again = teacher.billed.total() - total
     rows = (tmp_path / "out" / RECORDS).read_text("utf-8").splitlines()
@@ -94,15 +134,15 @@ def check_kills(start, teacher, tmp_path, kills, is_idempotent):
 
 
 def test_a_run_that_is_killed_three_times_loses_no_reply_and_pays_again_only_for_calls_in_flight(
-    start, teacher, tmp_path
+    fork, teacher, tmp_path
 ):
-    check_kills(start, teacher, tmp_path, 3, is_idempotent=False)
+    check_kills(fork, teacher, tmp_path, 3, is_idempotent=False)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("is_idempotent", [True, False])
-def test_a_run_that_is_killed_at_twenty_random_points_loses_no_reply(start, teacher, tmp_path, is_idempotent, capsys):
-    lost, billed_again = check_kills(start, teacher, tmp_path, 20, is_idempotent)
+def test_a_run_that_is_killed_at_twenty_random_points_loses_no_reply(fork, teacher, tmp_path, is_idempotent, capsys):
+    lost, billed_again = check_kills(fork, teacher, tmp_path, 20, is_idempotent)
     with capsys.disabled():
         print(f"\n20 kills, idempotent {is_idempotent}: in flight at a kill {lost}, billed again {billed_again}")
 
