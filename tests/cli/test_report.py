@@ -45,3 +45,15 @@ def test_the_registry_records_first_what_the_rules_judged_on_their_own_items():
 def test_a_rule_about_all_items_takes_its_value_from_the_verdict():
     scores = collect_scores(TUNED, [{**RESULT, "tasks": [], "candidate": 57.3}])
     assert scores["chrf"] == 57.3
+
+
+def test_the_page_of_preference_tuning_is_named_where_there_is_one(tmp_path, capsys):
+    paths = Paths(tmp_path)
+    write_json(paths.evaluate_report, {"variants": [TUNED], "best": {}})
+    write_json(paths.verdict, {"verdict": "reject", "results": [RESULT], "reasons": []})
+    print_summary(paths)
+    assert "align.html" not in capsys.readouterr().out
+    paths.alignment_page.parent.mkdir(parents=True)
+    paths.alignment_page.touch()
+    print_summary(paths)
+    assert "preference tuning: artifacts/report/training/align.html" in capsys.readouterr().out

@@ -108,12 +108,13 @@ def _select_metrics(variants: Sequence[Mapping[str, Any]], rule_metrics: Sequenc
 
 def _format_next_steps(promoted: bool, paths: Paths) -> list[str]:
     pages = {
-        _("evaluation"): paths.evaluation_page,
-        _("training"): paths.training_page,
-        _("data card"): paths.data_card,
-        _("data docs"): paths.data_docs,
+        _("evaluation"): paths.evaluation_page / "index.html",
+        _("training"): paths.training_page / "index.html",
+        **({_("preference tuning"): paths.alignment_page} if paths.alignment_page.exists() else {}),
+        _("data card"): paths.data_card / "index.html",
+        _("data docs"): paths.data_docs / "index.html",
     }
-    lines = ["", *(f"{name}: {folder.relative_to(paths.root)}/index.html" for name, folder in pages.items()), ""]
+    lines = ["", *(f"{name}: {page.relative_to(paths.root)}" for name, page in pages.items()), ""]
     if not promoted:
         lines.append(_("nothing was packaged; next:"))
         note = _("remember that these items judged a candidate")
