@@ -39,7 +39,7 @@ def resolved(name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 def test_the_profiles_that_are_promised_are_there():
     assert {"tiny", "gemma-270m", "qwen3-0.6b", "gemma-2b-qlora", "llama-8b-qlora", "llama-8b-fsdp"} <= set(SHIPPED)
     korean = {"ax-4.0-light-qlora", "exaone-4.0-1.2b", "hyperclovax-seed-1.5b", "kanana-1.5-2.1b", "kanana-2-3b"}
-    assert korean | {"midm-2.0-mini", "gemma-3-1b"} <= set(SHIPPED)
+    assert korean | {"midm-2.0-mini", "gemma-3-1b", "solar-10.7b-qlora"} <= set(SHIPPED)
     assert list_profiles(FOLDER) == SHIPPED
 
 

@@ -29,6 +29,7 @@ EXPECTED = {
     "llama-2": ("conditional", None, None),
     "hyperclova-x-seed": ("conditional", "conditional", "conditional"),
     "kanana-open": ("conditional", "allowed", "allowed"),
+    "upstage-solar": ("allowed", "allowed", "allowed"),
     "exaone-1.2-nc": ("forbidden", "conditional", "conditional"),
     "exaone-1.1-nc": ("forbidden", "forbidden", "allowed"),
     "openai": (None, None, None),
@@ -44,6 +45,7 @@ OUTPUTS = {
     "llama-3": "forbidden",
     "llama-2": "forbidden",
     "hyperclova-x-seed": "conditional",
+    "upstage-solar": "conditional",
     "exaone-1.2-nc": "forbidden",
     "openai": "conditional",
 }
@@ -53,6 +55,7 @@ PREFIXES = {
     "llama-3.3": "Llama",
     "hyperclova-x-seed": "HyperCLOVA X",
     "kanana-open": "Kanana",
+    "upstage-solar": "Solar",
 }
 
 
@@ -115,6 +118,19 @@ def test_each_entry_is_found_by_each_of_its_spellings_and_by_no_other_entry(lice
         ("라마 3.1 커뮤니티 라이선스", ["llama-3.1"]),
         ("HyperCLOVAX-SEED", ["hyperclova-x-seed"]),
         ("하이퍼클로바X 시드 라이선스", ["hyperclova-x-seed"]),
+        ("https://creativecommons.org/licenses/by-nc/4.0/", ["cc-by-nc-4.0"]),
+        ("http://www.creativecommons.org/licenses/by/4.0/deed.ko", ["cc-by-4.0"]),
+        ("https://creativecommons.org/licenses/by-sa/4.0/legalcode", ["cc-by-sa-4.0"]),
+        ("creativecommons.org/publicdomain/zero/1.0", ["cc0-1.0"]),
+        ("https://www.apache.org/licenses/LICENSE-2.0.html", ["apache-2.0"]),
+        ("apache.org/licenses/LICENSE-2.0.txt (code)", ["apache-2.0"]),
+        ("https://opensource.org/license/mit/", ["mit"]),
+        ("https://ai.google.dev/gemma/terms", ["gemma"]),
+        ("Apache License, Version 2.0, January 2004", ["apache-2.0"]),
+        ("MIT OR Apache-2.0", ["mit", "apache-2.0"]),
+        ("공공누리제1유형", ["kogl-1"]),
+        ("upstage-solar-license", ["upstage-solar"]),
+        ("업스테이지 솔라 라이선스", ["upstage-solar"]),
         ("EXAONE AI Model License Agreement 1.2 - NC", ["exaone-1.2-nc"]),
         ("엑사원 1.1-NC", ["exaone-1.1-nc"]),
         ("Apache-2.0 (code), CC-BY-NC-4.0 (data)", ["apache-2.0", "cc-by-nc-4.0"]),
@@ -144,6 +160,13 @@ def test_a_licence_is_found_in_any_spelling(text, ids):
         "공공누리 유형 안내 (Korea Open Government License)",
         "llama-3.1-8b",
         "EXAONE",
+        "Solar",
+        "https://creativecommons.org/licenses/by-nc-sa/4.0/",
+        "https://creativecommons.org/licenses/by/3.0/kr/",
+        "https://www.kogl.or.kr/info/license.do",
+        "https://www.apache.org/licenses/LICENSE-2.0-changed",
+        "https://opensource.org/license/mit-0",
+        "https://example.com/terms",
     ],
 )
 def test_another_text_is_not_known_to_be_a_licence_of_the_table(text):

@@ -61,7 +61,7 @@ def test_a_forbidding_base_asks_for_another_base_and_offers_the_uses_that_it_all
     )
 
 
-@pytest.mark.parametrize("licence", ["", "unknown", "our own terms", "Upstage Solar License", "모름"])
+@pytest.mark.parametrize("licence", ["", "unknown", "our own terms", "AI Hub", "모름"])
 def test_an_unknown_licence_is_never_allowed_and_never_refused(licence):
     verdict = judge("research", "Apache-2.0", {"name": "own", "licence": licence})
     assert verdict.status == "unknown"

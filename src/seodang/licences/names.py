@@ -8,16 +8,32 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from seodang.licences.table import find_licences
+
+_PURPOSE: Final = r"(?:research|academic|educational|evaluation|personal)"
 # CC-BY-NC-4.0 and similar names in any spelling, and licences that state it in prose.
 _NON_COMMERCIAL: Final = re.compile(
-    r"(?<![a-z])nc(?![a-z])|non[-\u2010-\u2015_ ]?commercial|research[- ]?only|(?<![a-z])only for research"
-    r"|research (?:use|purposes?) only|academic[- ](?:use )?only|(?<![a-z])no commercial|not? for commercial"
+    r"(?<![a-z])nc(?![a-z])|cc[-_ ]?by[-_ ]?nc|non[-\u2010-\u2015_ ]?commercial"
+    rf"|{_PURPOSE}[- ]?(?:(?:use|purposes?) )?only|(?<![a-z])(?:only|solely) for {_PURPOSE}|limited to {_PURPOSE}"
+    r"|(?<![a-z])no commercial(?! (?:restriction|limit))|not? for commercial"
+    r"|not be used (?:commercially|for commercial)|prohibits? commercial|(?:without|excluding) commercial"
     r"|commercial (?:use|usage|purposes?) (?:is |are )?(?:forbidden|prohibited|excluded|not (?:allowed|permitted))"
-    r"|비상업|비영리|연구용|연구 목적|상업적?\s?(?:(?:이용|사용|활용|목적)\s?)?(?:[은는이가을를의]\s?)?(?:금지|불가|제한|불허)",
+    r"|비상업|비영리|연구용|연구 목적|학술용|학술 목적|(?:연구|학술|교육|개인|평가)(?:적|용)?\s?(?:목적|용도)?(?:으로|로)?만"
+    r"|(?:상업|영리)(?:적|용)?(?:으로)?\s?(?:(?:이용|사용|활용|목적|용도)(?:으로)?\s?){0,2}(?:[은는이가을를의]\s?)?"
+    r"(?:금지|금합|금함|불가|제한|불허|할 수 없|하지 못)(?!\s?(?:[은이도]\s?)?(?:없|아님|아니))",
+    re.IGNORECASE,
+)
+# Texts that name both kinds of use, such as "commercial and non-commercial use" or "연구용 및 상업용".
+_BOTH_USES: Final = re.compile(
+    r"(?<![a-z-])commercial(?: use)?(?:,| and| or|/) ?non-? ?commercial|non-? ?commercial(?: use)?(?:,| and| or|/) ?commercial"
+    r"|(?:비상업|비영리|연구|학술)(?:적|용)?(?:\s?(?:이용|사용|목적))?\s?(?:및|또는|과|와|이나|[·/,])\s?(?:상업|영리)(?:적|용)?"
+    r"|(?<!비)(?:상업|영리)(?:적|용)?(?:\s?(?:이용|사용|목적))?\s?(?:및|또는|과|와|이나|[·/,])\s?(?:비상업|비영리|연구|학술)(?:적|용)?",
     re.IGNORECASE,
 )
 _SHARE_ALIKE: Final = re.compile(
-    r"(?<![a-z])sa(?![a-z])|share[- ]?alike|(?<![a-z])(?:[al]?gpl|odbl|cdla-sharing)|동일조건", re.IGNORECASE
+    r"(?<![a-z])sa(?![a-z])|cc[-_ ]?by[-_ ]?(?:nc[-_ ]?)?sa|share[- ]?alike|(?<![a-z])(?:[al]?gpl|odbl|cdla-sharing)"
+    r"|동일조건",
+    re.IGNORECASE,
 )
 _UNKNOWN: Final = frozenset(
     {
@@ -88,7 +104,15 @@ def _filter_licences(licences: list[str], predicate: Callable[[str], bool]) -> t
 
 
 def _is_non_commercial(licence: str) -> bool:
-    return bool(_NON_COMMERCIAL.search(unicodedata.normalize("NFKC", licence)))
+    rules = [found.uses.get("commercial") for found in find_licences(licence).licences]
+    if any(rule is not None and rule.status == "forbidden" for rule in rules):
+        return True
+    text = unicodedata.normalize("NFKC", licence)
+    return bool(_NON_COMMERCIAL.search(_BOTH_USES.sub(_name_commercial, text)))
+
+
+def _name_commercial(both: re.Match[str]) -> str:
+    return "commercial" if both[0].isascii() else "상업적"
 
 
 def _is_unknown(licence: str) -> bool:

@@ -21,18 +21,23 @@ Status = Literal["allowed", "conditional", "unknown", "forbidden"]
 
 _TABLE: Final = Path(__file__).with_name("terms.yaml")
 _ADDRESS: Final = re.compile(r"https?://\S+|\b[\w.-]+\.(?:com|org|net|dev|kr)\b(?:/\S*)?")
+_CC_ADDRESS: Final = re.compile(
+    r"(?:https?://)?(?:www\.)?creativecommons\.org/(?:licenses|publicdomain)/([a-z-]+)/(\d\.\d)"
+    r"(?:/(?:legalcode|deed)?[\w.]*)?"
+)
 _TOKEN: Final = re.compile(r"\d+(?:\.\d+)*|[a-z]+|[가-힣]+")
 # Parts of a licence's name that have the same meaning.
 _SYNONYMS: Final = (
     ("creative commons", "cc"), ("크리에이티브 커먼즈", "cc"), ("크리에이티브 커먼스", "cc"), ("ccby", "cc by"),
     ("저작자 표시", "by"), ("저작자표시", "by"), ("attribution", "by"), ("비영리", "nc"),
     ("non commercial", "nc"), ("noncommercial", "nc"), ("동일조건변경허락", "sa"), ("share alike", "sa"),
-    ("sharealike", "sa"), ("no derivatives", "nd"), ("noderivatives", "nd"),
+    ("sharealike", "sa"), ("no derivatives", "nd"), ("noderivatives", "nd"), ("공공누리", "공공누리"),
 )  # fmt: skip
 # Words of a licence's name that distinguish no licence from another one.
 _FILLERS: Final = frozenset(
     "license licence licenses licences agreement version v the of terms use community public international universal"
-    " model ai and code data weights 라이선스 라이센스 이용약관 약관 국제 및 버전 이용 조건 커뮤니티".split()
+    " model ai and code data weights 라이선스 라이센스 이용약관 약관 국제 및 버전 이용 조건 커뮤니티"
+    " or 또는 혹은".split()
 )
 
 
@@ -180,14 +185,42 @@ def _list_spellings() -> tuple[tuple[tuple[str, ...], Licence], ...]:
     return tuple(
         (_split_tokens(spelling), licence)
         for licence in read_table()
-        for spelling in (*licence.spellings, licence.name, licence.document.title)
-        if titles[spelling] < 2
+        for spelling in (*licence.spellings, licence.name, *_list_titles(licence))
+        if titles[licence.document.title] < 2 or spelling not in _list_titles(licence)
     )
+
+
+def _list_titles(licence: Licence) -> tuple[str, ...]:
+    """Return the title of the document, also with its version."""
+    return licence.document.title, f"{licence.document.title} {licence.document.version}"
+
+
+@cache
+def _list_addresses() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Return a pattern for the address of each document, with the name of its licence; a shared one names none."""
+    addresses = Counter(licence.document.url for licence in read_table())
+    return tuple(
+        (_compile_address(licence.document.url), f" {licence.name} ".lower())
+        for licence in read_table()
+        if addresses[licence.document.url] < 2
+    )
+
+
+def _compile_address(url: str) -> re.Pattern[str]:
+    path = url.lower().removeprefix("https://").removeprefix("www.")
+    return re.compile(rf"(?:https?://)?(?:www\.)?{re.escape(path)}(?:\.(?:html|txt))?/?(?![\w/-])")
+
+
+def _name_cc_licence(address: re.Match[str]) -> str:
+    return f" cc {address[1].replace('zero', '0')} {address[2]} "
 
 
 def _split_tokens(text: str) -> tuple[str, ...]:
     """Return the words and numbers of a text that distinguish licences."""
-    text = unicodedata.normalize("NFKC", _ADDRESS.sub(" ", text.lower()))
+    text = _CC_ADDRESS.sub(_name_cc_licence, text.lower())
+    for address, name in _list_addresses():
+        text = address.sub(name, text)
+    text = unicodedata.normalize("NFKC", _ADDRESS.sub(" ", text))
     text = re.sub(r"[-_/]", " ", text)
     for name, short in _SYNONYMS:
         text = text.replace(name, f" {short} ")
