@@ -88,6 +88,13 @@ def test_raters_who_saw_the_answers_in_the_other_order_are_joined(read):
     assert (pair.label, labels.raters) == (1.0, 3)
 
 
+@pytest.mark.parametrize(("first", "second"), [("kim", " kim "), (1, "1"), (0, "0"), (None, " ")])
+def test_a_rater_is_known_whatever_surrounds_the_name(read, first, second):
+    assert "row 2, rater: rates the answers of row 1 again" in fail(
+        read, {**ROW, "rater": first}, {**ROW, "rater": second}
+    )
+
+
 def test_raters_without_a_majority_make_a_tie(read):
     assert read({**ROW, "rater": "1"}, {**ROW, "label": "B", "rater": "2"}).pairs[0].label == 0.5
 

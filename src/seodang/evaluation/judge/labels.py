@@ -118,7 +118,8 @@ class _Reader:
         if len(answers) == 2 and (swapped := (fields["id"], key[2], key[1])) in self.rows and swapped != key:
             key, rating = swapped, 1 - rating  # this rater saw the answers in the other order
         entry = self.rows.setdefault(key, _Answers(number, fields, {}))
-        rater = str(fields.get("rater") or "")
+        name = fields.get("rater")
+        rater = "" if is_blank(name) else str(name).strip()
         if rater in entry.ratings:
             self._report(number, "rater", _("rates the answers of row {row} again; name another rater", row=entry.row))
         entry.ratings[rater] = rating
