@@ -476,8 +476,10 @@ def test_the_memory_of_another_machine_is_needed_and_read_with_its_unit(paths, c
     ]
 
 
-@pytest.mark.parametrize("name", ["gemma-270m", "gemma-2b-qlora", "llama-8b-qlora", "llama-8b-fsdp", "qwen3-0.6b"])
-def test_the_sizes_of_every_profile_s_model_are_shipped_and_right(name):
+@pytest.mark.parametrize(
+    "name", ["gemma-270m", "gemma-2b-qlora", "llama-8b-qlora", "llama-8b-fsdp", "qwen3-0.6b", "solar-10.7b-qlora"]
+)
+def test_the_sizes_of_a_profile_s_model_are_shipped_and_right(name):
     """The published count of parameters is that of the model that transformers builds."""
     shipped = find_shipped_config(load_profile(name, ROOT / "profiles").model)
     with torch.device("meta"):

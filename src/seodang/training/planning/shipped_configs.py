@@ -1,4 +1,4 @@
-"""The sizes of the models that the profiles name, so that a plan needs neither the hub nor the weights.
+"""The sizes of models that profiles name, so that a plan needs neither the hub nor the weights.
 
 A file of `model_configs` holds what a model's card publishes: the arguments of its configuration class, and the number
 of its parameters. The plan compares this number with the model that it builds.
