@@ -5,12 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.validation.checks import rows
 
 from seodang.config.load import load_params
-from seodang.constraints.build import add_constraints
+from seodang.constraints.build import add_constraints, load_phrasings
 from seodang.constraints.candidates import constrain_records, read_candidates
 from seodang.evaluation.ifeval.checking import check_instructions
 from seodang.preparation.splitting import TRAIN, assign_splits, compute_positions, hash_group
+from seodang.validation.checks.registry import REPAIRERS
+from seodang.validation.checks.repair import repair
 
 ROWS = [
     {
@@ -30,6 +33,13 @@ def prepare():
 def write(path, rows):
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     return path
+
+
+@pytest.mark.parametrize("phrasing", [it for texts in load_phrasings()["startend:quotation"].values() for it in texts])
+def test_the_quotes_that_a_constraint_requests_are_no_stray_ones(phrasing):
+    quoted = rows.row(instruction=f"3월에 피는 꽃은 무엇인가요? {phrasing}", output='"개나리입니다."')
+    repaired, _ = repair(quoted, set(REPAIRERS), load_params(Path("params.yaml")).expectations.limits)
+    assert repaired["output"] == '"개나리입니다."'
 
 
 def test_a_record_follows_its_constraints_and_is_the_same_each_time():

@@ -151,7 +151,9 @@ def count_loops(view: View) -> float | None:
 
 
 _PAIRS: Final = {'"': '"', "“": "”", "'": "'", "‘": "’", "«": "»"}
-_QUOTATION_TASK: Final = re.compile(r"quot|인용|명언|따옴표|\bstring|문자열|\bjson\b|\bcsv\b|격언|속담|dialog")
+_QUOTATION_TASK: Final = re.compile(
+    r"quot|인용|명언|따옴표|\bstring|문자열|\bjson\b|\bcsv\b|격언|속담|dialog|[\"“]\s*[\"”]"  # the last: an empty pair
+)
 
 
 def strip_quotes(text: str) -> str:
