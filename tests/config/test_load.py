@@ -127,6 +127,17 @@ def test_what_params_yaml_does_not_set_is_the_default_of_the_method(method):
     assert (align.learning_rate, align.bounds.minimum_pairs) == (1e-7, 3)
 
 
+def test_grpo_with_a_reward_model_has_defaults_of_its_own():
+    values = read_yaml(DEFAULTS)["align"]["method_defaults"]
+    resolved = {
+        reward: resolve_params(read_starter() | {"align": {"method": "grpo", "reward": reward}})["align"]
+        for reward in ("rules", "model")
+    }
+    assert {name: resolved["rules"][name] for name in values["grpo"]} == values["grpo"]
+    assert {name: resolved["model"][name] for name in values["grpo_reward_model"]} == values["grpo_reward_model"]
+    assert resolved["model"]["epochs"] < resolved["rules"]["epochs"]
+
+
 def test_the_origin_of_a_default_of_the_method_is_its_line(tmp_path):
     params = tmp_path / "params.yaml"
     text = STARTER.read_text("utf-8").replace("align: {method: none}", "align: {method: dpo, epochs: 7.0}")

@@ -29,11 +29,7 @@ S = TypeVar("S", bound=Section)
 DEFAULTS: Final = Path(__file__).with_name("defaults.yaml")
 # List -> the mapping with the defaults of its items, as section.name, and the items' section. An item of
 # default_rules takes the values of rule_defaults that it has a field for.
-METHOD_DEFAULTS: Final = (
-    "align",
-    "method",
-    "method_defaults",
-)  # section, the choice, and the values that belong to each
+METHOD_DEFAULTS: Final = ("align", "method_defaults")  # section, and the values that belong to each of its methods
 ITEM_DEFAULTS: Final[Mapping[tuple[str, str], tuple[str, type[Section]]]] = {
     ("ingest", "sources"): ("ingest.source_defaults", SourceParams),
     ("align", "sources"): ("ingest.source_defaults", SourceParams),
@@ -95,14 +91,20 @@ def resolve_params(overlay: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _apply_method_defaults(resolved: dict[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
-    section, choice, name = METHOD_DEFAULTS
+    section, name = METHOD_DEFAULTS
     content, own = resolved.get(section), overlay.get(section)
     values = content.pop(name, {}) if isinstance(content, dict) else {}
-    if isinstance(content, dict) and isinstance(values, dict) and isinstance(content.get(choice), str):
-        mine = values.get(content[choice], {})
+    if isinstance(content, dict) and isinstance(values, dict) and isinstance(content.get("method"), str):
+        mine = values.get(name_method(content), {})
         own_values = {key: value for key, value in own.items() if key != name} if isinstance(own, dict) else {}
         resolved[section] = merge_overlay(merge_overlay(content, mine), own_values)
     return resolved
+
+
+def name_method(align: Mapping[str, Any]) -> str:
+    """Return the name by which align.method_defaults has the values of a section's method."""
+    is_rated = align["method"] == "grpo" and align.get("reward") == "model"
+    return "grpo_reward_model" if is_rated else str(align["method"])
 
 
 def _get_item_defaults(resolved: Mapping[str, Any], defaults_name: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
-from seodang.config.load import DEFAULTS, ITEM_DEFAULTS, METHOD_DEFAULTS, read_params, resolve_params
+from seodang.config.load import DEFAULTS, ITEM_DEFAULTS, METHOD_DEFAULTS, name_method, read_params, resolve_params
 
 
 def list_parameters(path: Path) -> Iterator[tuple[str, Any, str]]:
@@ -24,8 +24,8 @@ def list_parameters(path: Path) -> Iterator[tuple[str, Any, str]]:
     resolved = resolve_params(read_params(path))
     yaml = YAML()
     own, defaults = yaml.load(path.read_text("utf-8")), YAML().load(DEFAULTS.read_text("utf-8"))
-    section, choice, values = METHOD_DEFAULTS
-    chosen = (section, values, resolved[section][choice])
+    section, values = METHOD_DEFAULTS
+    chosen = (section, values, name_method(resolved[section]))
     for name, value in _iter_leaves(resolved):
         of_method = _find_line(defaults, (*chosen, *name[1:])) if name[0] == section else None
         yield ".".join(map(str, name)), value, _find_origin(name, own, defaults, path.name, of_method)
