@@ -40,6 +40,7 @@ reports = {
     "ingest": {"rows": 12, "sources": [{"name": "<b>own</b>", "rows_read": 13, "rows_written": 12}]},
     "validate": {"rows": 12, "accepted": 10, "quarantined": 2, "by_rule": {"blank_output": 2}},
     "prepare": {"splits": {"train": 8, "test": 2}, "languages": {"train": {"ko": 4, "en": 4}}, "left_out": {"leak": 0}},
+    "align": {"method": "none"},
     "evaluate": {
         "variants": [{"name": "tuned", "accuracy": 0.95}],
         "tasks": [{"task": "sentiment", "language": "ko", "items": 2, "zero_shot": 0.5, "tuned": 1.0}],
