@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -78,11 +79,15 @@ def _check_parameters(flow: Flow[..., Any], parameters: dict[str, Any]) -> None:
     """
     from prefect.exceptions import ParameterTypeError
 
+    prefect_log = logging.getLogger("prefect.flows")  # it would write the same error first, in one long line
+    prefect_log.disabled = True
     try:
         inspect.signature(flow.fn).bind(**parameters)
         flow.validate_parameters(parameters)
     except (TypeError, ParameterTypeError) as error:
         raise SeodangError(_("--params does not fit the flow {name}: {error}", name=flow.name, error=error)) from error
+    finally:
+        prefect_log.disabled = False
 
 
 def _choose_server(project: Path, *, without_server: bool) -> None:
