@@ -121,7 +121,12 @@ def test_champions_that_were_better_are_scored_and_compared_too(
     monkeypatch.setattr(stage, "fetch_promoted_run", lambda champion, paths: PromotedRun())
     penalties = record_penalties(monkeypatch)
     assert run_stage(paths) == ["zero_shot", "few_shot", "tuned", "champion", "champion_v0.1.0"]
-    assert penalties == [0.0, 0.0, 0.0, 1.9, 1.9]  # a champion is evaluated as it is served
+    assert penalties == [
+        0.0,
+        0.0,
+        1.9,
+        1.9,
+    ]  # a champion is evaluated as it is served; equal requests are computed once
     verdict = gate.run(gate=build_loss_gate(), align=build_align(), paths=paths)
     assert [result["against"] for result in verdict["results"] if result["rule"] == 1] == [
         "champion v0.3.0"
