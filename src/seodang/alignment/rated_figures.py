@@ -6,12 +6,11 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from seodang.alignment.measures import TUNED, ModelPair, answer_prompts
+from seodang.alignment.measures import TUNED
 from seodang.alignment.rated_prompts import RatedPrompts, build_rater
-from seodang.alignment.reward_figures import compare_values, list_texts
+from seodang.alignment.reward_figures import answer_held_out, compare_values, decode_samples
 from seodang.alignment.summary import summarize_answers
 from seodang.config import AlignParams, TrainParams
-from seodang.models.loading import load_model
 from seodang.paths import Paths
 
 
@@ -26,14 +25,7 @@ def measure_rated(
     """Return the figures on held-out prompts, for the saved adapter as it is evaluated; answers are greedy."""
     if not prompts.held_out:
         return {"training_prompts": len(prompts.training), "prompts": 0}
-    models = ModelPair(load_model(paths.base, train.precision, device), paths.adapter, paths.aligned_adapter)
-    answers = answer_prompts(
-        models,
-        prompts.held_out,
-        end_id=prompts.end_id,
-        max_new_tokens=align.max_new_tokens,
-        batch_tokens=4 * train.tokens_per_micro_batch,
-    )
+    models, answers = answer_held_out(train, align, prompts.held_out, prompts.end_id, device, paths)
     rater = build_rater(models.select(TUNED), tokenizer, prompts)
     asked = [question.prompt for question in prompts.held_out]
     sides = [each.tuned for each in answers], [each.aligned for each in answers]
@@ -47,8 +39,5 @@ def measure_rated(
         "reward": compare_values(before, after, prompts.held_out),
         "ended": compare_values(ended, ended_after, prompts.held_out),
         **summarize_answers(answers),
-        "samples": [
-            {name: tokenizer.decode(ids, skip_special_tokens=True) for name, ids in list_texts(prompt, answer)}
-            for prompt, answer in zip(prompts.held_out[: train.report_samples], answers, strict=False)
-        ],
+        "samples": decode_samples(prompts.held_out[: train.report_samples], answers, tokenizer),
     }

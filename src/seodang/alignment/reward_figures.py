@@ -31,14 +31,7 @@ def measure_rewards(
     """Return the figures on held-out prompts, for the saved adapter as it is evaluated; answers are greedy."""
     if not prompts.held_out:
         return {"training_prompts": len(prompts.training), "prompts": 0}
-    models = ModelPair(load_model(paths.base, train.precision, device), paths.adapter, paths.aligned_adapter)
-    answers = answer_prompts(
-        models,
-        prompts.held_out,
-        end_id=prompts.end_id,
-        max_new_tokens=align.max_new_tokens,
-        batch_tokens=4 * train.tokens_per_micro_batch,
-    )
+    _models, answers = answer_held_out(train, align, prompts.held_out, prompts.end_id, device, paths)
 
     def reward(prompt: RewardPrompt, answer: Generation) -> Reward:
         text = decode_answer(tokenizer, answer.tokens, ())
@@ -50,16 +43,34 @@ def measure_rewards(
         "training_prompts": len(prompts.training),
         **summarize_rewards(prompts.held_out, before, after),
         **summarize_answers(answers),
-        "samples": [
-            {name: tokenizer.decode(ids, skip_special_tokens=True) for name, ids in list_texts(prompt, answer)}
-            for prompt, answer in zip(prompts.held_out[: train.report_samples], answers, strict=False)
-        ],
+        "samples": decode_samples(prompts.held_out[: train.report_samples], answers, tokenizer),
     }
 
 
-def list_texts(prompt: Question, answer: AnswerScore) -> list[tuple[str, list[int]]]:
-    """Return a prompt and both answers to it, by their names in the report."""
-    return [("prompt", prompt.prompt), ("tuned", answer.tuned.tokens), ("aligned", answer.aligned.tokens)]
+def answer_held_out(
+    train: TrainParams, align: AlignParams, prompts: Sequence[Question], end_id: int, device: str, paths: Paths
+) -> tuple[ModelPair, list[AnswerScore]]:
+    """Return the saved adapters on their base, and the greedy answers of both to held-out prompts."""
+    models = ModelPair(load_model(paths.base, train.precision, device), paths.adapter, paths.aligned_adapter)
+    settings = {"max_new_tokens": align.max_new_tokens, "batch_tokens": 4 * train.tokens_per_micro_batch}
+    return models, answer_prompts(models, prompts, end_id=end_id, **settings)
+
+
+def decode_samples(
+    prompts: Sequence[Question], answers: Sequence[AnswerScore], tokenizer: PreTrainedTokenizerBase
+) -> list[dict[str, str]]:
+    """Return prompts and both answers to each as texts; further answers are left out."""
+    return [
+        {
+            name: str(tokenizer.decode(ids, skip_special_tokens=True))
+            for name, ids in (
+                ("prompt", prompt.prompt),
+                ("tuned", answer.tuned.tokens),
+                ("aligned", answer.aligned.tokens),
+            )
+        }
+        for prompt, answer in zip(prompts, answers, strict=False)
+    ]
 
 
 def summarize_rewards(
