@@ -58,7 +58,7 @@ class BoundedProtocol(H11Protocol):
         super().connection_made(transport)
         self.app, self.logger = Entrance(self.app), _server_logger
         self.transport = _LingeringTransport(transport, self)  # type: ignore[assignment]
-        self._has_received = False
+        self.has_received = False
         self._header_timer: asyncio.TimerHandle | None = None
         self._read_timer: asyncio.TimerHandle | None = None
         self.linger_timer: asyncio.TimerHandle | None = None
@@ -83,7 +83,7 @@ class BoundedProtocol(H11Protocol):
             if self._lingered > _LINGER_BYTES:
                 self.transport.abort()
             return
-        self._has_received = True
+        self.has_received = True
         super().data_received(data)
         if self.conn.their_state is h11.IDLE:
             self._start_header_timer()
@@ -113,7 +113,7 @@ class BoundedProtocol(H11Protocol):
 
         Closing then makes the kernel send a reset, which may reach the client before the answer.
         """
-        return self.conn.their_state in (h11.SEND_BODY, h11.ERROR) or not self._has_received
+        return self.conn.their_state in (h11.SEND_BODY, h11.ERROR) or not self.has_received
 
     def _should_upgrade(self) -> bool:
         return False
@@ -151,7 +151,7 @@ class BoundedProtocol(H11Protocol):
         self._header_timer = None
         if self.transport.is_closing():
             return
-        if self._has_received:
+        if self.has_received:
             self._send_error(ApiError(400, _("the header did not arrive in time"), code="header_timeout"))
         else:
             self.transport.abort()

@@ -18,6 +18,8 @@ from typing import Any, Final
 from uvicorn import Server
 
 from seodang.service.context import ServiceContext
+from seodang.service.http.protocol import BoundedProtocol
+from seodang.service.lifecycle.connection_filter import drop_new_connections
 from seodang.service.settings import read_seconds
 
 logger = logging.getLogger(__name__)
@@ -26,8 +28,10 @@ _DRAIN_SECONDS: Final = 30.0
 _MAX_SECONDS: Final = 3600.0
 _FLUSH_SECONDS: Final = 3.0
 """Time for the last events of requests that were cut."""
-_LAST_SECONDS: Final = 0.3
-"""Time for requests whose connection was accepted last."""
+_HANDSHAKE_SECONDS: Final = 0.2
+"""Time for connections that were being made when the service stopped to take new ones."""
+_FIRST_SECONDS: Final = 2.0
+"""Time for the first request of connections that were accepted last."""
 _SAME_SIGNAL_SECONDS: Final = 1.0
 """Ctrl-C reaches a worker of BentoML twice: from the terminal and from its parent."""
 _KILL_SECONDS: Final = 15.0
@@ -102,17 +106,26 @@ class Drain:
     async def stop_listening(self) -> None:
         """Close the listening sockets, so that new clients are refused, and answer those that came just before.
 
-        The parent of a worker has the socket, too; only shutting it down makes the kernel refuse connections.
+        The kernel resets the connections that wait in a socket when it is closed, so none may come any more before
+        that. The parent of a worker has the socket, too; only shutting it down makes the kernel refuse connections.
         """
         listeners = [item for server in self._server.servers for item in server.sockets]
         copies = [socket.socket(fileno=os.dup(listener.fileno())) for listener in listeners]
-        await asyncio.sleep(0)  # accept what waits
+        for copy in copies:
+            drop_new_connections(copy)
+        await asyncio.sleep(_HANDSHAKE_SECONDS)  # accept what waits
         for server in self._server.servers:
             server.close()
         for copy in copies:
             with copy:
                 copy.shutdown(socket.SHUT_RDWR)
-        await asyncio.sleep(_LAST_SECONDS)
+        end = self._loop.time() + _FIRST_SECONDS
+        while self._has_fresh_connections() and self._loop.time() < end:
+            await asyncio.sleep(0.02)
+
+    def _has_fresh_connections(self) -> bool:
+        connections = self._server.server_state.connections
+        return any(isinstance(each, BoundedProtocol) and not each.has_received for each in connections)
 
 
 def _start_watchdog(seconds: float) -> None:
