@@ -58,6 +58,8 @@ def project(tmp_path_factory, copy_project, packaged_model, make_repository, run
     """A project whose champion v0.1.0 answers well; the packaged model, which passes a smoke test, never ends."""
     from safetensors.torch import load_file, save_file
 
+    from seodang.models.loading import load_tokenizer
+
     paths = make_repository(tmp_path_factory.mktemp("drill") / "project")
     copy_project(paths.root)
     shutil.copytree(ROOT / "flows", paths.root / "flows", ignore=shutil.ignore_patterns("__pycache__"))
@@ -65,7 +67,9 @@ def project(tmp_path_factory, copy_project, packaged_model, make_repository, run
     for name in ("good", "bad"):
         shutil.copytree(packaged_model, paths.root / "models" / name)
     bad = paths.root / "models" / "bad" / "model.safetensors"
-    save_file({name: weight * 0.5 for name, weight in load_file(bad).items()}, bad, metadata={"format": "pt"})
+    weights, end = load_file(bad), load_tokenizer(bad.parent).eos_token_id
+    weights["model.embed_tokens.weight"][end] *= -1  # tied to the output layer: no answer ends, each has text
+    save_file(weights, bad, metadata={"format": "pt"})
     write_checksums(bad.parent)
     fields = {name: read_model_fields(paths, name) for name in ("good", "bad")}
     folders = {f"tiny:{each['version']}": str(paths.root / each["folder"]) for each in fields.values()}

@@ -17,12 +17,15 @@ NAMES = ("seodang", "bentoml", "circus", "uvicorn", "uvicorn.error", "a_library"
 
 @pytest.fixture
 def log(capsys) -> Iterator[Callable[[], str]]:
-    """Returns what the log has written; the loggers are as before afterwards."""
-    loggers = [logging.getLogger(), *map(logging.getLogger, NAMES)]
+    """Returns what the log has written, by loggers as in a new process; they are as before afterwards."""
+    root, *named = loggers = [logging.getLogger(), *map(logging.getLogger, NAMES)]
     before = [(logger, logger.handlers[:], logger.level, logger.propagate) for logger in loggers]
-    logging.captureWarnings(False)  # another test may have left them captured
-    for logger in loggers:
-        logger.disabled = False
+    logging.captureWarnings(False)
+    root.handlers[:] = [handler for handler in root.handlers if not isinstance(handler.formatter, JsonFormatter)]
+    for logger in named:
+        logger.disabled, logger.propagate = False, True
+        logger.handlers.clear()
+        logger.setLevel(logging.NOTSET)
     yield lambda: capsys.readouterr().err
     logging.captureWarnings(False)
     for logger, handlers, level, propagate in before:
