@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from datasets import Dataset
 
@@ -12,6 +12,9 @@ from seodang.alignment.methods import AlignmentMethod
 from seodang.alignment.preferences import PreferencePair, Preferences, RatedAnswer
 from seodang.errors import TrainingError
 from seodang.i18n import _
+
+LENGTH: Final = "length"
+"""Column of the tokens of a pair's longer row."""
 
 
 def build_dataset(preferences: Preferences, method: AlignmentMethod, *, seed: int, micro_batch_size: int) -> Dataset:
@@ -45,7 +48,12 @@ def build_dataset(preferences: Preferences, method: AlignmentMethod, *, seed: in
 
 
 def _build_pair_row(pair: PreferencePair) -> dict[str, Any]:
-    return {"prompt_ids": pair.prompt, "chosen_ids": pair.chosen, "rejected_ids": pair.rejected}
+    return {
+        "prompt_ids": pair.prompt,
+        "chosen_ids": pair.chosen,
+        "rejected_ids": pair.rejected,
+        LENGTH: len(pair.prompt) + max(len(pair.chosen), len(pair.rejected)),
+    }
 
 
 def _iter_answer_rows(answers: Sequence[RatedAnswer], micro_batch_size: int) -> Iterator[dict[str, Any]]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from datasets import Dataset
+from datasets import Dataset, disable_progress_bars, enable_progress_bars
 from peft import PeftModel
 from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback
 from trl import DPOConfig, KTOConfig
@@ -25,6 +28,8 @@ from seodang.alignment.trainers import AnswerKTOTrainer, PairDPOTrainer, PairORP
 from seodang.config import AlignParams, TrainParams
 from seodang.training.tracking import remove_console_callbacks
 from seodang.training.trainer_args import build_callbacks
+
+_NO_BARS: Final = "TQDM_DISABLE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +65,27 @@ def build_trainer(
         arguments = build_reward_arguments(tuned_model, tokenizer, data, align, settings)
     else:
         create, arguments = _build_preference_arguments(data, align, settings)
-    trainer = create(model=tuned_model, processing_class=tokenizer, callbacks=[*callbacks, *checkpointing], **arguments)
+    with _bars_on_terminals_only():
+        trainer = create(
+            model=tuned_model, processing_class=tokenizer, callbacks=[*callbacks, *checkpointing], **arguments
+        )
     remove_console_callbacks(trainer)
     return trainer
+
+
+@contextmanager
+def _bars_on_terminals_only() -> Iterator[None]:
+    """Let TRL show the progress of the reference's log-probabilities on a terminal, and no bars of its data sets."""
+    before = os.environ.get(_NO_BARS)
+    if not sys.stderr.isatty():
+        os.environ[_NO_BARS] = "1"
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        enable_progress_bars()
+        os.environ.pop(_NO_BARS, None)
+        os.environ |= {} if before is None else {_NO_BARS: before}
 
 
 def _build_preference_arguments(
@@ -93,4 +116,5 @@ def _select_trainer(align: AlignParams, settings: dict[str, Any]) -> Callable[..
         case _:
             losses = {"sigmoid": 1.0, **({"sft": align.likelihood_weight} if align.likelihood_weight else {})}
             settings |= {"loss_type": list(losses), "loss_weights": list(losses.values())}
+            settings["precompute_ref_log_probs"] = align.epochs > 1  # once, in place of once in each epoch
             return partial(PairDPOTrainer, args=DPOConfig(**settings))

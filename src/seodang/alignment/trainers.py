@@ -10,6 +10,8 @@ import torch
 from trl import DPOTrainer, KTOTrainer
 from trl.experimental.orpo import ORPOTrainer
 
+from seodang.alignment.datasets import LENGTH
+from seodang.alignment.pair_order import PairSampler
 from seodang.errors import TrainingError
 from seodang.i18n import _
 from seodang.training.checkpointing import CHECKPOINT_PREFIX, mark_complete
@@ -55,7 +57,17 @@ class Adapted:
         mark_complete(run / f"{CHECKPOINT_PREFIX}{step}")
 
 
-class PairDPOTrainer(Adapted, DPOTrainer):  # type: ignore[misc]
+class AdaptedToPairs(Adapted):
+    """What the trainers on pairs share."""
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> PairSampler:
+        dataset = self.train_dataset if train_dataset is None else train_dataset  # type: ignore[attr-defined]
+        settings = self.args  # type: ignore[attr-defined]
+        batch_size = settings.train_batch_size * settings.gradient_accumulation_steps * settings.world_size
+        return PairSampler(dataset[LENGTH], batch_size, settings.data_seed)
+
+
+class PairDPOTrainer(AdaptedToPairs, DPOTrainer):  # type: ignore[misc]
     """DPO on our token ids."""
 
 
@@ -63,7 +75,7 @@ class AnswerKTOTrainer(Adapted, KTOTrainer):  # type: ignore[misc]
     """KTO on our token ids."""
 
 
-class PairORPOTrainer(Adapted, ORPOTrainer):  # type: ignore[misc]
+class PairORPOTrainer(AdaptedToPairs, ORPOTrainer):  # type: ignore[misc]
     """ORPO on our token ids."""
 
     def tokenize_row(self, feature: dict[str, Any], model: Any = None) -> dict[str, list[int]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from peft import PeftModel
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, set_seed
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback, set_seed
 
 from seodang.alignment.methods import get_alignment_method
 from seodang.alignment.prompt_selection import select_prompts
@@ -87,7 +87,7 @@ def align_model(
         logger.info(_("resuming from {checkpoint}", checkpoint=checkpoint.name))
     set_seed(align.seed)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    held_out_loss = trainer.evaluate()[VALIDATION_LOSS.name] if trainer.eval_dataset is not None else None
+    held_out_loss = _read_held_out_loss(trainer)
     check_adapter((name, weight) for name, weight in tuned_model.named_parameters() if weight.requires_grad)
     for name in {_REFERENCE, REWARD} & tuned_model.peft_config.keys():
         tuned_model.delete_adapter(name)
@@ -102,6 +102,15 @@ def align_model(
         resume_steps=find_resume_steps(history),
         elapsed_seconds=read_elapsed_seconds(history),
     )
+
+
+def _read_held_out_loss(trainer: Trainer) -> float | None:
+    """Return the loss of the last epoch; a run that found itself complete has not computed it again."""
+    if trainer.eval_dataset is None:
+        return None
+    state, name = trainer.state, VALIDATION_LOSS.name
+    last = [entry[name] for entry in state.log_history if name in entry and entry["step"] == state.global_step]
+    return float(last[-1] if last else trainer.evaluate()[name])
 
 
 def build_tuned_model(model: PreTrainedModel, align: AlignParams, train: TrainParams, tuned: Path) -> PeftModel:

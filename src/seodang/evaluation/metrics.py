@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 from rapidfuzz.distance import LCSseq
 from sacrebleu.metrics import CHRF
@@ -25,6 +26,7 @@ def _normalize_answer(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).casefold().split()).rstrip(".!。")
 
 
+@lru_cache(maxsize=1 << 16)  # many prompts of the base lead to the same answer
 def compute_chrf(answer: str, reference: str) -> float:
     """Return the sentence chrF of an answer, 0 to 100 (Popović 2015; character n-grams up to 6).
 

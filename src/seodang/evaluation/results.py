@@ -88,15 +88,12 @@ class Results:
         first = self._first_variants.setdefault((variant.format, task_key, digest), variant.name)
         if first == variant.name:
             return
-        known = [
-            (kind, item, result)
-            for (kind, name, key, item), result in self._results.items()
-            if (name, key) == (first, task_key)
-        ]
         self.add(
-            ((kind, variant.name, task_key, item), result)
-            for kind, item, result in known
-            if (kind, variant.name, task_key, item) not in self
+            (key, self._results[known])
+            for kind in ("answer", "options")
+            for record in requests.task.records
+            if (known := (kind, first, task_key, record.id)) in self
+            and (key := (kind, variant.name, task_key, record.id)) not in self
         )
 
 

@@ -22,6 +22,7 @@ from seodang.evaluation.calibration import (
     can_calibrate,
     compute_preferences,
 )
+from seodang.evaluation.item_encoder import ItemEncoder
 from seodang.evaluation.item_scores import build_item_score
 from seodang.evaluation.requests import Requests, Variant, build_requests, get_generation_count
 from seodang.evaluation.results import Results, build_answer_key, build_options_key
@@ -94,12 +95,14 @@ def evaluate_variants(
     started = time.monotonic()
     items = sum(len(task.records) for task in tasks)
     scores: list[ItemScore] = []
+    encoders: dict[tuple[int, str], ItemEncoder] = {}
     with tqdm(total=len(variant_models) * len(tasks), unit="task", disable=not sys.stderr.isatty()) as bar:
         for variant_model in variant_models:
             variant = variant_model.variant
             model, tokenizer = variant_model.load(models)
             results.select_model(variant_model.list_folders())
-            encoder = PromptEncoder(tokenizer, variant.format)
+            key = (id(tokenizer), variant.format)
+            encoder = encoders.get(key) or encoders.setdefault(key, ItemEncoder(tokenizer, variant.format))
             settings = _adapt_settings(evaluate, variant_model)
             scores += run_requests(model, encoder, variant, tasks, settings, results, bar.update)
             del model  # this reference would keep the model in memory beside the next one

@@ -16,7 +16,7 @@ from seodang.models.tokenization import (
     get_end_id,
     tokenize_record,
 )
-from seodang.prompting import PROMPT_TEMPLATES, Renderer
+from seodang.prompting import PROMPT_TEMPLATES, Renderer, Segment
 from seodang.records import Record
 
 
@@ -51,13 +51,16 @@ class PromptEncoder:
         """Return the ids of a prompt after its few-shot examples, which `encode_few_shot_example` has encoded."""
         few_shot_ids = [token for example in few_shot_examples for token in example]
         segments = self._renderer.render_record(record)
-        prompt_ids = encode_prompt(self.tokenizer, segments, continues=bool(few_shot_ids))
+        prompt_ids = self._encode_segments(segments, continues=bool(few_shot_ids))
         return [*self.begin_ids, *few_shot_ids, *self._strip_begin(prompt_ids)] if few_shot_ids else prompt_ids
 
     def encode_few_shot_example(self, record: Record) -> list[int]:
         """Return the ids of an example's prompt, its answer and the separator."""
         tokens = tokenize_record(self.tokenizer, record, self.format, continues=True)
         return [*self._strip_begin(tokens.prompt), *tokens.completion[:-1], *self._separator_ids]
+
+    def _encode_segments(self, segments: Sequence[Segment], *, continues: bool) -> list[int]:
+        return encode_prompt(self.tokenizer, segments, continues=continues)
 
     def _strip_begin(self, ids: list[int]) -> list[int]:
         return ids[len(self.begin_ids) :] if self.begin_ids and ids[: len(self.begin_ids)] == self.begin_ids else ids
