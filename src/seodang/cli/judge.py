@@ -41,6 +41,7 @@ def create_app() -> typer.Typer:
     """Return the command with its subcommands."""
     from seodang.cli.judge_answers import answer
     from seodang.cli.judge_calibration import calibrate
+    from seodang.cli.judge_export import export
 
     app = typer.Typer(help=_("Let a judge model compare the answers of two models; write score files for gate."))
     app.callback(invoke_without_command=True)(judge)
@@ -50,6 +51,9 @@ def create_app() -> typer.Typer:
     app.command("answer", help=_("Let a model answer LogicKor or MT-Bench for the judge (exit code 0, 2 or 75)."))(
         answer
     )
+    app.command(
+        "export", help=_("Write the free answers of a model in the last evaluation for the judge (exit code 0 or 2).")
+    )(export)
     return app
 
 
