@@ -50,11 +50,12 @@ def generate_data(run: GenerateDataParameters = _DEFAULTS, project: str | None =
         What came of it, or a completed state named "DryRun" or "BudgetUsedUp".
     """
     folder = find_project(project)
-    plan = run_generate([run.recipe, "--plan"], folder)[1]
+    plan = run_generate([*run.list_options(), "--plan"], folder)[1]
     create_markdown_artifact(_format_lines(plan), key="generate-plan")
     if run.dry_run:
         return Completed(name="DryRun", message="\n".join(plan))
     code, lines = ask_teacher(run.list_options(), folder)
+    lines = [line for line in lines if line not in plan]  # the command prints its plan again
     create_markdown_artifact(_format_lines(lines), key="generate-result")
     return Completed(name=_STATES[code], message="\n".join(lines)) if code else "\n".join(lines)
 

@@ -178,3 +178,54 @@ def test_progress_is_a_file_for_a_flow(generate, project, monkeypatch):
     progress = json.loads((project / "progress.json").read_text("utf-8"))
     assert (progress["step"], progress["steps"]) == (4, 4)
     assert progress["text"].startswith("asked 4 of 4, failed 0")
+
+
+def test_a_plain_run_prints_its_plan_before_the_first_call_and_warns_of_a_small_budget(generate, teacher, capsys):
+    printed = []
+
+    def script(body, attempt):
+        printed.append(capsys.readouterr().out)
+        return answer(body, attempt)
+
+    teacher.script = script
+    assert generate(budget={"tokens": 255}, limits={"concurrency": 1}, recipe={"max_tokens": 100}) == 5
+    assert all(word in printed[0] for word in ("calls, at most", "tokens of prompts", "cost", "time", "exit code 5"))
+    assert "\x1b" not in printed[0]
+    assert "calls, at most" not in capsys.readouterr().out
+
+
+def test_a_plan_with_retry_failed_counts_the_failed_calls_as_asked_again(generate, teacher, capsys):
+    teacher.script = lambda body, attempt: (
+        Answer(status=400) if "훈장" in body["messages"][-1]["content"] else answer(body, attempt)
+    )
+    assert generate(recipe={"max_tokens": 100}) == 0
+    asked = len(teacher.bodies)
+    capsys.readouterr()
+    generate("--plan", recipe={"max_tokens": 100})
+    assert "in the journal: 4" in capsys.readouterr().out
+    generate("--plan", "--retry-failed", recipe={"max_tokens": 100})
+    assert "in the journal: 3" in capsys.readouterr().out
+    assert len(teacher.bodies) == asked
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_a_budget_that_the_teacher_exceeds_is_said_with_what_to_do(
+    generate, teacher, project, capsys, caplog, monkeypatch, language
+):
+    monkeypatch.setenv("SEODANG_LANG", language)
+
+    def script(body, attempt):
+        reply = answer(body, attempt)
+        reply.reply_tokens = 3000
+        return reply
+
+    teacher.script = script
+    assert generate(budget={"tokens": 1000}, limits={"concurrency": 1}, recipe={"max_tokens": 100}) == 5
+    shown = capsys.readouterr().out
+    assert "recipe.max_tokens" in shown
+    assert ("reply 3,000 of 100" if language == "en" else "응답 100 중 3,000") in caplog.text
+    assert ("is exceeded" if language == "en" else "넘었습니다") in shown
+    manifest = read_output(project, "manifest.json")
+    assert manifest["spent"]["is_budget_exceeded"] is True
+    assert manifest["beyond_reserved"]["calls"] == 1
+    assert manifest["beyond_reserved"]["used_tokens"] > 3000

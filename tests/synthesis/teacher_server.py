@@ -27,6 +27,7 @@ class Answer:
     is_dropped: bool = False  # the connection breaks after the answer was computed
     refusal: str | None = None
     has_usage: bool = True
+    reply_tokens: int = 5
 
 
 @dataclass
@@ -50,7 +51,7 @@ class TeacherServer:
 
     @property
     def billed_tokens(self) -> int:
-        """Tokens of all completions: a prompt has as many as characters, a reply has 5."""
+        """Tokens of all completions: a prompt has as many as characters, a reply as its Answer says."""
         return sum(self._cost[key] * count for key, count in self.billed.items())
 
     _cost: dict[str, int] = field(default_factory=dict)
@@ -80,7 +81,7 @@ class TeacherServer:
                 return self._stored[key]
             prompt = sum(len(message["content"]) for message in body["messages"])
             self.billed[key] += 1
-            self._cost[key] = prompt + 5
+            self._cost[key] = prompt + answer.reply_tokens
             content = answer.raw if answer.raw is not None else self._format(answer, prompt)
             self._stored[key] = content
             return content
@@ -92,7 +93,8 @@ class TeacherServer:
             "choices": [{"index": 0, "message": message, "finish_reason": answer.finish_reason}],
         }
         if answer.has_usage:
-            completion["usage"] = {"prompt_tokens": prompt, "completion_tokens": 5, "total_tokens": prompt + 5}
+            usage = {"prompt_tokens": prompt, "completion_tokens": answer.reply_tokens}
+            completion["usage"] = {**usage, "total_tokens": sum(usage.values())}
         return json.dumps(completion).encode()
 
 

@@ -2,8 +2,11 @@ import pytest
 from tests.synthesis.scripted_recipe import PARAMS, ScriptedRecipe
 
 from seodang.config.recipe import GenerateParams
+from seodang.synthesis.budget import bound_tokens
+from seodang.synthesis.calls import Message
 from seodang.synthesis.journal import JournalState
 from seodang.synthesis.plan import plan_run
+from seodang.synthesis.recipe_calls import Asker, CallRound
 
 
 def make_params(**changes):
@@ -59,3 +62,34 @@ def test_a_budget_that_may_not_be_enough_is_known_before():
     plan = plan_run(ScriptedRecipe(10, 3), GenerateParams.model_validate(raw), JournalState())
     assert not plan.fits_budget
     assert plan.most_cost > plan.expected_cost > 0
+
+
+def test_a_call_without_an_answer_is_asked_again_in_the_plan_only_if_its_failure_is_forgotten():
+    state = JournalState()
+    first, *others = ScriptedRecipe(10).name_calls()
+    answer(state, others)
+    state.apply({"event": "failure", "key": first.key, "reason": "no_answer", "detail": ""})
+    assert plan_run(ScriptedRecipe(10), make_params(), state).replayed == 10
+    assert state.forget_failures() == [{"event": "forgotten", "key": first.key}]
+    plan = plan_run(ScriptedRecipe(10), make_params(), state)
+    assert (plan.replayed, plan.most.reply) == (9, 10)
+
+
+def test_the_plan_of_a_call_with_a_schema_is_at_least_what_the_budget_reserves():
+    asker = Asker(make_params())
+    schema = {"type": "object", "description": "x" * 500}
+    calls = [asker.ask([Message(role="user", content="질문")], number=number, schema=schema) for number in range(3)]
+    plan = plan_run(CallRound(calls), make_params(), JournalState())
+    assert plan.most.total >= sum(bound_tokens(call).total for call in calls) > 1500
+
+
+def test_a_teacher_that_counts_more_than_a_call_can_use_makes_the_most_as_high_as_what_is_expected():
+    state = JournalState()
+    call = ScriptedRecipe(10).name_calls()[0]
+    state.apply({"event": "asked", "key": call.key, "prompt_tokens": 90, "completion_tokens": 10})
+    fields = {"text": "ok", "finish_reason": "stop", "model": "m", "received": "2026-11-30T00:00:00+00:00"}
+    usage = {"prompt_tokens": 30, "completion_tokens": 50}
+    state.apply({"event": "reply", "key": call.key, "seconds": 1.0, **fields, **usage})
+    plan = plan_run(ScriptedRecipe(10), make_params(), state)
+    assert plan.most.reply == plan.expected.reply == 450
+    assert plan.most.prompt > plan.expected.prompt

@@ -233,6 +233,30 @@ def test_the_budget_is_never_exceeded_and_what_is_paid_for_is_kept(teacher, run,
     assert teacher.billed.total() == len(recipe.taken) == 60
 
 
+def test_usage_beyond_what_is_reserved_is_said_once_and_later_calls_reserve_as_much(teacher, run, caplog):
+    teacher.script = lambda body, attempt: Answer(reply_tokens=400)  # hidden reasoning; max_tokens is 10
+    _, state = run(60, budget={"tokens": 2000}, limits={"concurrency": 1})
+    assert (state.end, state.excess.calls, state.is_budget_exceeded) == ("budget", 1, False)
+    assert teacher.billed_tokens == state.spent.total <= 2000
+    assert teacher.billed.total() == 4  # the next one is known to need more than is left
+    warnings = [record.getMessage() for record in caplog.records if "than were reserved" in record.getMessage()]
+    assert len(warnings) == 1
+    assert "reply 400 of 10" in warnings[0]
+    _, again = run(60, budget={"tokens": 2500}, limits={"concurrency": 4})
+    assert (again.excess, again.is_budget_exceeded) == (state.excess, False)
+    assert teacher.billed.total() == 5
+
+
+def test_calls_in_flight_that_exceed_the_budget_end_the_run_and_it_says_so(teacher, run):
+    teacher.script = lambda body, attempt: Answer(reply_tokens=400, delay=0.02)
+    _, state = run(60, budget={"tokens": 600}, limits={"concurrency": 4})
+    assert (state.end, state.is_budget_exceeded) == ("budget", True)
+    assert state.excess.calls == teacher.billed.total() == 4
+    assert state.spent.total == teacher.billed_tokens > 600
+    assert state.excess.reserved.reply == 40
+    assert state.excess.used.reply == 1600
+
+
 def test_money_is_a_budget_too(teacher, run):
     prices = {"currency": "USD", "prompt": 1.0, "reply": 10.0}
     _, state = run(60, prices=prices, budget={"tokens": None, "money": 0.002}, limits={"concurrency": 2})

@@ -40,15 +40,10 @@ def generate(
     params = load_recipe(file)
     project = Path.cwd()
     folder = project / params.output
+    key = "" if plan else read_teacher_key(params.teacher.key_env)
+    print_plan(build_recipe(params, project), params, folder, retry_failed=retry_failed)
     if plan:
-        from seodang.cli.generate_format import format_plan
-        from seodang.synthesis.journal import JOURNAL_NAME, read_journal
-        from seodang.synthesis.plan import plan_run
-
-        state, _size = read_journal(folder / JOURNAL_NAME)
-        print_lines(format_plan(plan_run(build_recipe(params, project), params, state), params))
         return 0
-    key = read_teacher_key(params.teacher.key_env)
     code = run_and_report(build_recipe(params, project), params, folder, file, key=key, retry_failed=retry_failed)
     if code in (0, _BUDGET_USED_UP):
         from seodang.reports.generation import PAGE_NAME, write_generation_page
@@ -73,6 +68,22 @@ def read_teacher_key(variable: str | None) -> str:
         )
     check_key(key, variable)
     return key
+
+
+def print_plan(recipe: Recipe, params: GenerateParams, folder: Path, *, retry_failed: bool) -> None:
+    """Print what a run will ask, cost and take, and whether the budget may end before.
+
+    Raises:
+        ArtifactError: If the journal in the folder is damaged.
+    """
+    from seodang.cli.generate_format import format_plan
+    from seodang.synthesis.journal import JOURNAL_NAME, read_journal
+    from seodang.synthesis.plan import plan_run
+
+    state, _size = read_journal(folder / JOURNAL_NAME)
+    if retry_failed:
+        state.forget_failures()
+    print_lines(format_plan(plan_run(recipe, params, state), params))
 
 
 def run_and_report(

@@ -168,4 +168,25 @@ def _describe_spent(state: RunState, params: GenerateParams) -> list[str]:
         reply=f"{state.spent.reply:,}",
     )
     money = format_money(compute_cost(state.spent, params.prices), params.prices)
-    return [f"{spent}, {money}" if money else spent]
+    return [f"{spent}, {money}" if money else spent, *_describe_excess(state, params)]
+
+
+def _describe_excess(state: RunState, params: GenerateParams) -> list[str]:
+    """Return the lines about calls that used more than was reserved for them, and about a budget that they exceeded."""
+    if not state.excess.calls:
+        return []
+    text = ngettext(
+        "{count} call used more tokens than were reserved for it: {used}, reserved {reserved}",
+        "{count} calls used more tokens than were reserved for them: {used}, reserved {reserved}",
+        state.excess.calls,
+        used=f"{state.excess.used.total:,}",
+        reserved=f"{state.excess.reserved.total:,}",
+    )
+    if not state.is_budget_exceeded:
+        return [text]
+    exceeded = _(
+        "the budget ({budget}) is exceeded: switch reasoning off at the teacher, raise recipe.max_tokens, or lower "
+        "limits.concurrency; to continue, raise `budget`",
+        budget=", ".join(_describe_budget(params)),
+    )
+    return [text, exceeded]

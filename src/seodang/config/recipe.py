@@ -81,7 +81,11 @@ class LimitParams(Section):
 
 
 class BudgetParams(Section):
-    """What the run may cost at most, over all restarts. It is reserved before a call and never exceeded."""
+    """What the run may cost at most, over all restarts.
+
+    Before a call the most that it can cost is reserved. Only a teacher that counts more tokens than that, such as
+    hidden reasoning beyond `max_tokens`, can exceed the budget. The run then says so, and reserves more from then on.
+    """
 
     tokens: PositiveInt | None
     """Of prompts and replies together; null: no limit."""

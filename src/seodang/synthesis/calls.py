@@ -145,7 +145,7 @@ class Estimate:
 
     calls: int
     prompt_bytes: int
-    """Of all messages in UTF-8; the run estimates tokens from them."""
+    """Of all messages and schemas in UTF-8; the run estimates tokens from them."""
     completion_tokens: int
     """The sum of max_tokens."""
 
@@ -212,5 +212,10 @@ def make_call(
 
 
 def measure_prompt(messages: Sequence[Message]) -> int:
-    """Return the bytes of a prompt in UTF-8, for an Estimate and for the budget."""
+    """Return the bytes of a prompt in UTF-8."""
     return sum(len(message.content.encode("utf-8", "surrogatepass")) for message in messages)
+
+
+def measure_call(call: Call) -> int:
+    """Return the bytes of a prompt and its schema, for an Estimate and for the budget."""
+    return measure_prompt(call.messages) + (len(json.dumps(call.schema)) if call.schema is not None else 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,21 +12,19 @@ from typing import Final, Literal
 from seodang.config.recipe import GenerateParams
 from seodang.errors import SeodangError
 from seodang.i18n import _
-from seodang.synthesis.budget import NO_TOKENS, Budget, Tokens, bound_tokens, subtract_tokens
+from seodang.synthesis.budget import NO_TOKENS, Budget, Tokens, exceeds, subtract_tokens
 from seodang.synthesis.calls import Call, Failure, Outcome, Refusal, Reply
 from seodang.synthesis.journal import Journal, is_paid
-from seodang.synthesis.pace import Pace, PacedCall
+from seodang.synthesis.pace import Pace, PacedCall, compute_backoff
 from seodang.synthesis.responses import AllCallsRefused, CallRefused, TemporaryError
 from seodang.synthesis.teacher import Teacher
-from seodang.synthesis.teacher_errors import build_refused, build_unreachable, describe_failures
+from seodang.synthesis.teacher_errors import build_refused, build_unreachable, describe_excess, describe_failures
 
 logger = logging.getLogger(__name__)
 
 _BYTES_PER_TOKEN: Final = 3  # of a prompt, for the limit of tokens per minute; the budget counts each byte
 _BACKOFF_SECONDS = 1.0  # before the second attempt; doubles with each further one
-_MAX_BACKOFF_SECONDS: Final = 60.0
 _MAX_WAIT_SECONDS: Final = 600.0  # that an endpoint may ask for with Retry-After
-_HASH_RANGE: Final = 16**4
 
 EndReason = Literal["budget", "stopped"]
 
@@ -74,7 +71,7 @@ class Dispatcher:
         self._in_flight = 0
         self._failures: list[Failure] = []  # since the last answer; they count when another call is answered
         self._error: SeodangError | None = None
-        self._has_warned = False
+        self._has_warned = self._has_warned_of_excess = False
         self.is_over_budget = False
         self.replayed = 0
         """Calls that the journal had."""
@@ -97,9 +94,11 @@ class Dispatcher:
         """
         outcomes = self._journal.state.outcomes
         missing = {call.key: call for call in calls if call.key not in outcomes}
-        replayed = [outcomes[call.key] for call in calls if call.key in outcomes]
-        self.replayed += len(replayed)
-        self.answered += sum(map(is_paid, replayed))
+        self.replayed += sum(call.key in outcomes for call in calls)
+        for call in calls:
+            if is_paid(outcome := outcomes.get(call.key)):
+                self.answered += 1
+                self.budget.learn(call, Tokens(outcome.prompt_tokens, outcome.completion_tokens))
         queue = iter(missing.values())
         try:
             async with asyncio.TaskGroup() as group:
@@ -142,7 +141,7 @@ class Dispatcher:
             if last.wait is not None:
                 self._pace.pause(last.wait)
             elif attempt + 1 < self._params.limits.attempts:
-                await self._sleep(_compute_backoff(call.key, attempt))
+                await self._sleep(compute_backoff(call.key, attempt, _BACKOFF_SECONDS))
         return Failure(key=call.key, reason=last.reason, detail=str(last))
 
     async def _attempt(self, call: Call, admitted: _Admitted) -> Reply | Refusal:
@@ -160,6 +159,8 @@ class Dispatcher:
             await self._journal.append_outcome(outcome, time.monotonic() - start)
             actual = Tokens(outcome.prompt_tokens, outcome.completion_tokens)
             admitted.paced.tokens = actual.total
+            self.budget.learn(call, actual)
+            self._warn_of_excess(bound, actual)
             return outcome
         except (TemporaryError, CallRefused, AllCallsRefused) as error:
             if not isinstance(error, TemporaryError) or error.is_unpaid:
@@ -174,9 +175,9 @@ class Dispatcher:
 
     async def _admit(self, call: Call) -> _Admitted | None:
         """Wait until budget and limits allow a call; None if the run ends before."""
-        bound = bound_tokens(call)
-        pace_tokens = bound.prompt // _BYTES_PER_TOKEN + bound.reply
         while not self._stop.is_set():
+            bound = self.budget.bound(call)
+            pace_tokens = bound.prompt // _BYTES_PER_TOKEN + bound.reply
             credit = self._find_credit(call.key)
             if not self.budget.fits(subtract_tokens(bound, credit)):
                 await self._wait_for_budget()
@@ -232,6 +233,11 @@ class Dispatcher:
             logger.warning(_("the teacher does not answer a call ({reason}); trying again", reason=reason))
         self._has_warned = True
 
+    def _warn_of_excess(self, bound: Tokens, actual: Tokens) -> None:
+        if exceeds(actual, bound) and not self._has_warned_of_excess:
+            self._has_warned_of_excess = True
+            logger.warning(describe_excess(bound, actual))
+
     def _end(self, error: SeodangError) -> None:
         self._error = self._error or error
         self._stop.set()
@@ -242,9 +248,3 @@ class Dispatcher:
             await asyncio.wait_for(self._stop.wait(), seconds)
         except TimeoutError:
             return
-
-
-def _compute_backoff(key: str, attempt: int) -> float:
-    """Return the seconds before the next attempt; they differ by call, so that not all come back at once."""
-    jitter = int(hashlib.sha256(f"{key} {attempt}".encode()).hexdigest()[:4], 16) / _HASH_RANGE
-    return min(_BACKOFF_SECONDS * 2.0**attempt, _MAX_BACKOFF_SECONDS) * (0.5 + jitter)

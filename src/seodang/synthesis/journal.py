@@ -20,7 +20,7 @@ from seodang.i18n import _
 from seodang.io.jsonl import SCHEMA_VERSION, format_json_line
 from seodang.io.named_file import flush_to_disk, open_named
 from seodang.io.process_lock import hold_process_lock
-from seodang.synthesis.budget import NO_TOKENS, Tokens, sum_tokens
+from seodang.synthesis.budget import NO_EXCESS, NO_TOKENS, Tokens, sum_tokens
 from seodang.synthesis.calls import Failure, Outcome, Refusal, Reply
 
 JOURNAL_NAME: Final = "journal.jsonl"
@@ -38,6 +38,8 @@ class JournalState:
         """From each call to its reply."""
         self.bounds = NO_TOKENS
         """Upper bounds of the calls that were answered, to compare with their usage."""
+        self.excess = NO_EXCESS
+        """Of the calls that were answered."""
         self._open: dict[str, list[Tokens]] = defaultdict(list)
 
     def apply(self, row: Mapping[str, Any]) -> None:
@@ -57,8 +59,18 @@ class JournalState:
             fields = {name: value for name, value in row.items() if name not in ("event", "seconds")}
             self.outcomes[key] = _OUTCOMES[event](**fields)
             if event != "failure":
-                self.bounds = sum_tokens([self.bounds, self._open[key].pop()])
+                bound = self._open[key].pop()
+                self.bounds = sum_tokens([self.bounds, bound])
+                self.excess = self.excess.add(bound, Tokens(row["prompt_tokens"], row["completion_tokens"]))
                 self.seconds.append(row["seconds"])
+
+    def forget_failures(self) -> list[dict[str, Any]]:
+        """Forget the calls without an answer, so that they are asked again; return the lines that say so."""
+        keys = [key for key, outcome in self.outcomes.items() if isinstance(outcome, Failure)]
+        rows = [{"event": "forgotten", "key": key} for key in keys]
+        for row in rows:
+            self.apply(row)
+        return rows
 
     def list_open(self, key: str) -> Sequence[Tokens]:
         """Return the upper bounds of the calls with a key that may have been paid for without a reply."""
@@ -133,11 +145,8 @@ class Journal:
 
     def forget_failures(self) -> int:
         """Let the calls without an answer be asked again, and return their number."""
-        keys = [key for key, outcome in self.state.outcomes.items() if isinstance(outcome, Failure)]
-        rows = [{"event": "forgotten", "key": key} for key in keys]
+        rows = self.state.forget_failures()
         self._write(rows)
-        for row in rows:
-            self.state.apply(row)
         return len(rows)
 
     async def close(self) -> None:

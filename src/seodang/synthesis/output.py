@@ -127,6 +127,12 @@ def _describe_replies(state: RunState, params: GenerateParams) -> Mapping[str, A
             "completion_tokens": state.spent.reply,
             "money": float(compute_cost(state.spent, params.prices)),
             "currency": params.prices.currency if params.prices else None,
+            "is_budget_exceeded": state.is_budget_exceeded,
+        },
+        "beyond_reserved": {
+            "calls": state.excess.calls,
+            "reserved_tokens": state.excess.reserved.total,
+            "used_tokens": state.excess.used.total,
         },
         "unsupported_fields": sorted(state.refused_fields),
     }

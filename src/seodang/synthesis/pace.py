@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import deque
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 _WINDOW_SECONDS: Final = 60.0
+_MAX_BACKOFF_SECONDS: Final = 60.0
+_HASH_RANGE: Final = 16**4
 
 
 @dataclass(slots=True)
@@ -65,3 +68,15 @@ class Pace:
                 break
             used, moment = used - call.tokens, call.time + _WINDOW_SECONDS
         return moment
+
+
+def compute_backoff(key: str, attempt: int, first: float) -> float:
+    """Return the seconds before the next attempt; they differ by call, so that not all come back at once.
+
+    Args:
+        key: Of the call.
+        attempt: Number of the attempt that failed, from 0.
+        first: Seconds after the first attempt; they double with each further one.
+    """
+    jitter = int(hashlib.sha256(f"{key} {attempt}".encode()).hexdigest()[:4], 16) / _HASH_RANGE
+    return min(first * 2.0**attempt, _MAX_BACKOFF_SECONDS) * (0.5 + jitter)

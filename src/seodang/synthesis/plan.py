@@ -55,6 +55,7 @@ def plan_run(recipe: Recipe, params: GenerateParams, state: JournalState) -> Pla
     prompt_bytes = round(estimate.prompt_bytes * share)
     most = Tokens(prompt_bytes + PROMPT_OVERHEAD * left, round(estimate.completion_tokens * share))
     expected = _expect(most, state)
+    most = Tokens(*map(max, most, expected))  # a teacher may count more than a call can use
     spent = state.sum_spent(is_idempotent=params.teacher.is_idempotent)
     spent_cost, most_cost = compute_cost(spent, params.prices), compute_cost(most, params.prices)
     tokens, money = params.budget.tokens, params.budget.money

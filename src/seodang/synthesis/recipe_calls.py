@@ -12,7 +12,7 @@ from seodang.config.recipe import GenerateParams
 from seodang.ingest.provenance import Provenance
 from seodang.records import Language
 from seodang.synthesis import prompt_texts as texts
-from seodang.synthesis.calls import Call, Estimate, Message, Reply, make_call, measure_prompt
+from seodang.synthesis.calls import Call, Estimate, Message, Reply, make_call, measure_call
 from seodang.synthesis.numbered_list import SEPARATOR, render_task
 from seodang.synthesis.task_json import NUMBER_KEY, TASKS_KEY, build_schema
 from seodang.synthesis.tasks import Field
@@ -125,7 +125,7 @@ def sum_estimate(calls: Sequence[Call]) -> Estimate:
     """Return what some calls ask at most."""
     return Estimate(
         calls=len(calls),
-        prompt_bytes=sum(measure_prompt(call.messages) for call in calls),
+        prompt_bytes=sum(map(measure_call, calls)),
         completion_tokens=sum(call.max_tokens for call in calls),
     )
 

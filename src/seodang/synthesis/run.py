@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Final
 
 from seodang.config.recipe import GenerateParams
-from seodang.synthesis.budget import NO_TOKENS, Tokens, compute_cost
+from seodang.synthesis.budget import NO_EXCESS, NO_TOKENS, Excess, Tokens, compute_cost
 from seodang.synthesis.calls import Call, Failure, Outcome, Recipe
 from seodang.synthesis.dispatcher import Dispatcher, EndReason
 from seodang.synthesis.journal import JOURNAL_NAME, Journal, hold_journal
@@ -57,6 +57,9 @@ class RunState:
     """Calls that earlier runs sent and got no answer to; they may have been paid for."""
     spent: Tokens = NO_TOKENS
     """Over all runs, at most."""
+    excess: Excess = NO_EXCESS
+    """Calls of all runs that used more tokens than were reserved for them."""
+    is_budget_exceeded: bool = False
     refused_fields: frozenset[str] = frozenset()
     """Optional fields of a request that the teacher does not support."""
 
@@ -122,6 +125,7 @@ async def _run(
     finally:
         await journal.close()
     state.spent, state.replayed = dispatcher.budget.spent, dispatcher.replayed
+    state.excess, state.is_budget_exceeded = journal.state.excess, dispatcher.budget.is_exceeded()
     return state
 
 

@@ -1,4 +1,4 @@
-"""The errors that end a run: what the teacher said, and what to do."""
+"""What is wrong with the teacher, and what to do: the errors that end a run, and a usage beyond what is reserved."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from seodang.errors import TeacherError, TeacherUnreachable
 from seodang.i18n import _
+from seodang.synthesis.budget import Tokens
 from seodang.synthesis.calls import Failure
 
 
@@ -34,4 +35,17 @@ def build_refused(reason: str) -> TeacherError:
             "that teacher.key_env names; the replies so far are in the journal",
             reason=reason,
         )
+    )
+
+
+def describe_excess(reserved: Tokens, used: Tokens) -> str:
+    """Return the warning about the first call that used more tokens than were reserved for it."""
+    return _(
+        "a call used more tokens than were reserved for it (prompt {prompt} of {most_prompt}, reply {reply} of "
+        "{most_reply}), such as hidden reasoning; later calls reserve more by this ratio, but those in flight may exceed "
+        "the budget: switch reasoning off at the teacher, raise recipe.max_tokens, or lower limits.concurrency",
+        prompt=f"{used.prompt:,}",
+        most_prompt=f"{reserved.prompt:,}",
+        reply=f"{used.reply:,}",
+        most_reply=f"{reserved.reply:,}",
     )

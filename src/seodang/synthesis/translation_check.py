@@ -39,9 +39,12 @@ def find_lost(source: str, translation: str) -> str:
 
 
 def is_translated(source: str, translation: str, language: Language) -> bool:
-    """Return whether a text is in the target language; a source without words of its language needs no translation."""
-    if not translation.strip():
-        return not source.strip()
+    """Return whether a text is in the target language; a source without words of its language needs no translation.
+
+    An empty source stays empty: any other text would be invented.
+    """
+    if not source.strip() or not translation.strip():
+        return source.strip() == translation.strip()
     words = _MARKED.sub(" ", source)
     if sum(map(str.isalpha, words)) < _MIN_LETTERS or detect_language(words) == language:
         return True

@@ -74,6 +74,7 @@ def test_instruction_and_input_are_translated_and_the_output_is_made_anew(transl
         (3, ("이 호출을 설명하세요.", "print(1)은 숫자를 씁니다"), "lost_in_translation", "input: `print(1)`"),
         (1, ("Name three fruits.", "<없음>"), "not_translated", "instruction"),
         (3, ("이 호출을 설명하세요.", "<없음>"), "lost_in_translation", "input: `print(1)`"),
+        (1, ("과일 세 가지를 말하세요.", "지어낸 입력입니다."), "not_translated", "input"),
     ],
 )
 def test_a_translation_that_lost_something_is_rejected_and_gets_no_answer(
@@ -148,6 +149,7 @@ def test_numbers_code_addresses_and_placeholders_survive_a_translation(source, t
         ("Hello there", "Hello there", False),
         ("x = 1", "x = 1", True),
         ("", "", True),
+        ("", "지어낸 입력입니다.", False),
         ("Hello", "", False),
         ("한국어 글", "한국어 글", True),
     ],
