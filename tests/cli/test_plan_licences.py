@@ -36,6 +36,16 @@ def test_a_forbidden_use_is_refused_with_exit_code_2_and_the_way_out(write_param
     assert "commercial use without the source koalpaca" in message
 
 
+def test_preference_sources_count_while_a_method_is_on(write_params, capsys):
+    align = {"method": "dpo", "sources": [KOALPACA]}
+    write_params(align=align, package={"intended_use": "commercial"})
+    assert main(["plan"]) == 2
+    assert "commercial use without the source koalpaca" in capsys.readouterr().err
+    write_params(align={**align, "method": "none"}, package={"intended_use": "commercial"})
+    main(["plan"])
+    assert "licences forbid" not in capsys.readouterr().err
+
+
 def test_json_has_the_refusal_too(write_params, capsys):
     write_params(ingest={"sources": [KOALPACA]}, package={"intended_use": "commercial"})
     assert main(["plan", "--json"]) == 2

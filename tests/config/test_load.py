@@ -210,3 +210,11 @@ def test_a_rule_about_a_task_file_that_is_not_asked_is_told_before_anything_runs
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw, allow_unicode=True), "utf-8")
     with pytest.raises(ParamsError, match=r"gate names the task files retention, which evaluate\.tasks does not"):
         load_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "is above maximum_length_ratio 0.5"), ("ko", "보다 커서")])
+def test_a_minimum_of_the_length_above_its_maximum_is_refused(language, words, monkeypatch):
+    monkeypatch.setenv("SEODANG_LANG", language)
+    bounds = {"minimum_length_ratio": 3.0, "maximum_length_ratio": 0.5}
+    with pytest.raises(ParamsError, match=words):
+        parse_params(resolve_params(read_starter() | {"align": {"method": "dpo", "bounds": bounds}}), "params.yaml")

@@ -49,6 +49,18 @@ def test_an_interval_that_reaches_over_its_bound_is_undecided(figure):
     assert judge(reward_accuracy=figure)[0] is None
 
 
+@pytest.mark.parametrize(("method", "figure"), [("dpo", "reward_accuracy"), ("orpo", "aligned_accuracy")])
+def test_an_accuracy_that_reaches_down_to_chance_is_undecided_and_chance_itself_is_not_met(method, figure):
+    def judge_accuracy(*values):
+        report = build_report(**{figure: values}) | {"method": method}
+        return build_alignment_reasons(report, build_bounds())[0]
+
+    assert judge_accuracy(0.6, 0.5, 0.7).passed is None
+    assert judge_accuracy(0.5, 0.5, 0.5).passed is False
+    assert judge_accuracy(0.6, 0.5001, 0.7).passed is True
+    assert "more than 0.5 required" in judge_accuracy(0.6, 0.5, 0.7).en
+
+
 def test_orpo_has_no_reference_so_that_its_pairs_and_its_length_are_bounded():
     def judge_orpo(**changes):
         report = {**build_report(reward_accuracy=(0.1, 0.0, 0.2), kl_per_token=(9.0, 8.0, 10.0), **changes)}

@@ -157,6 +157,23 @@ def test_too_few_held_out_pairs_stop_a_run_with_preference_tuning(paths, make_pr
     run(paths, align={"method": "dpo", "bounds": {"minimum_pairs": 3}})
 
 
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "no preference pair is held out"), ("ko", "선호 쌍이 없습니다")]
+)
+def test_thumbs_alone_cannot_judge_a_model_and_no_lower_bound_is_advised(
+    paths, make_preference_records, language, words, monkeypatch
+):
+    monkeypatch.setenv("SEODANG_LANG", language)
+    thumbs = [record for record in make_preference_records(0, rated=60) if not record.rejected]
+    write_records(paths.preferences_train, thumbs)
+    write_records(paths.preferences_test, thumbs)
+    with pytest.raises(PreflightError) as caught:
+        run(paths, align={"method": "kto"})
+    assert words in str(caught.value)
+    assert "prepare.preferences_test_ratio" in str(caught.value)
+    assert "lower align.bounds" not in str(caught.value)
+
+
 def test_rewards_by_rules_need_held_out_prompts_and_no_preference_records(paths):
     with pytest.raises(PreflightError) as caught:
         run(paths, align={"method": "grpo", "selections": 2})

@@ -19,10 +19,12 @@ def check_licences(params: Params) -> None:
     Raises:
         LicenceRefused: With what would be allowed.
     """
+    from seodang.ingest.preferences import add_preference_sources
     from seodang.licences.refusal import require_permission
     from seodang.licences.verdict import list_parts
 
-    parts = list_parts(params.model.licence, [source.model_dump() for source in params.ingest.sources])
+    sources = add_preference_sources(params.ingest, params.align).sources
+    parts = list_parts(params.model.licence, [source.model_dump() for source in sources])
     require_permission(params.package.intended_use, params.package.name, parts, _("the run would be refused"))
 
 

@@ -17,7 +17,8 @@ class AlignBoundParams(Section):
     minimum_pairs: PositiveInt
     """dpo, kto, orpo: held-out pairs; with fewer, the aligned model is not promoted."""
     minimum_reward_accuracy: Ratio
-    """Share of held-out pairs whose preferred answer gained more log-probability than the rejected one."""
+    """Share of held-out pairs whose preferred answer gained more log-probability than the rejected one; it must be
+    above this."""
     maximum_chosen_drop: NonNegativeFloat
     """Nats by which the mean log-probability of the preferred answers of held-out pairs may fall."""
     minimum_prompts: PositiveInt
@@ -29,6 +30,19 @@ class AlignBoundParams(Section):
     minimum_length_ratio: PositiveFloat
     """Length of the aligned model's answers, relative to those of the tuned one."""
     maximum_length_ratio: PositiveFloat
+
+    @model_validator(mode="after")
+    def _check_length_ratios(self) -> Self:
+        if self.minimum_length_ratio > self.maximum_length_ratio:
+            raise ValueError(
+                _(
+                    "minimum_length_ratio {minimum:g} is above maximum_length_ratio {maximum:g}, so no model could be"
+                    " promoted; exchange them",
+                    minimum=self.minimum_length_ratio,
+                    maximum=self.maximum_length_ratio,
+                )
+            )
+        return self
 
 
 class RewardModelParams(Section):

@@ -93,13 +93,18 @@ def check_bounds(report: Mapping[str, Any], bounds: AlignBoundParams) -> list[Bo
         change = rewards["reward"]["change"]
         return [BoundCheck("reward_change", change, bounds.minimum_reward_change, None, is_strict=True), drift, length]
     if report["method"] in WITHOUT_REFERENCE:
-        return [BoundCheck("aligned_accuracy", pairs["aligned_accuracy"], bounds.minimum_reward_accuracy, None), length]
+        return [_build_accuracy_check("aligned_accuracy", pairs, bounds), length]
     return [
-        BoundCheck("reward_accuracy", pairs["reward_accuracy"], bounds.minimum_reward_accuracy, None),
+        _build_accuracy_check("reward_accuracy", pairs, bounds),
         BoundCheck("chosen_change", pairs["chosen_change"], -bounds.maximum_chosen_drop, None),
         drift,
         length,
     ]
+
+
+def _build_accuracy_check(name: str, pairs: Mapping[str, Any], bounds: AlignBoundParams) -> BoundCheck:
+    """Return the check of an accuracy; the bound itself is not enough, because by default it is that of chance."""
+    return BoundCheck(name, pairs[name], bounds.minimum_reward_accuracy, None, is_strict=True)
 
 
 def build_alignment_reasons(report: Mapping[str, Any], bounds: AlignBoundParams) -> list[Reason]:

@@ -61,7 +61,17 @@ def _find_pair_problems(align: AlignParams, paths: Paths) -> list[str]:
             )
         )
     held_out = _count_records(paths.preferences_test, needs_pair=True)
-    if held_out < align.bounds.minimum_pairs:
+    if not held_out:
+        problems.append(
+            _(
+                "align.method {method}: no preference pair is held out, and only held-out pairs can judge the aligned"
+                " model; thumbs up or down cannot. Add preference pairs to align.sources: prepare.preferences_test_ratio"
+                " of them is held out, and align.bounds.minimum_pairs, {minimum}, are needed",
+                method=align.method,
+                minimum=align.bounds.minimum_pairs,
+            )
+        )
+    elif held_out < align.bounds.minimum_pairs:
         problems.append(
             _(
                 "align.method {method}: {pairs}, and align.bounds.minimum_pairs is {minimum}, so the aligned model could"

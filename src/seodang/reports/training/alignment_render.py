@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _OUTCOME_CLASSES: Final = {True: "met", False: "unmet", None: "open"}
-_UNITS: Final = {"reward_accuracy": "share", "chosen_change": "nats", "length_ratio": "ratio"}
+_UNITS: Final = {
+    "reward_accuracy": "share",
+    "aligned_accuracy": "share",
+    "chosen_change": "nats",
+    "length_ratio": "ratio",
+}
 """By the name of a bounded figure; others have three decimals."""
 _CURVES: Final = (
     replace(curves.TRAIN_LOSS, unit=""),  # the unit depends on the method
