@@ -9,13 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from seodang.config.load import resolve_params
-from seodang.config.recipe_kinds import (
-    AnswerParams,
-    PreferenceParams,
-    RecipeParams,
-    SelfInstructParams,
-    TranslateParams,
-)
 from seodang.errors import SourceError
 from seodang.i18n import _
 from seodang.ingest.file_rows import iter_file_rows
@@ -121,26 +114,6 @@ def _iter_rows(path: Path, name: str) -> Iterator[Mapping[str, Any]]:
         path, name, format="auto", columns=None, table=None, name="recipe", max_field_characters=limit
     )
     yield from rows
-
-
-def read_instructions(recipe: RecipeParams, folder: Path) -> list[str]:
-    """Return the instructions that a recipe starts from: seed tasks, tasks, prompts or quarantined rows.
-
-    Raises:
-        SourceError: If the file cannot be used.
-        ArtifactError: If it is a quarantine file that cannot be read.
-    """
-    skipped = Skipped()
-    match recipe:
-        case SelfInstructParams():
-            tasks = read_tasks(recipe.seeds, folder, skipped)
-            return [task.instruction for task in tasks if task.language == recipe.language]
-        case TranslateParams():
-            return [task.instruction for task in read_tasks(recipe.tasks, folder, skipped)]
-        case AnswerParams() | PreferenceParams():
-            return [task.instruction for task in read_tasks(recipe.prompts, folder, skipped, recipe.limit)]
-        case _:
-            return [row.task.instruction for row in read_quarantine(recipe.quarantine, folder, skipped)]
 
 
 def read_quarantine(name: str, folder: Path, skipped: Skipped) -> Iterator[QuarantinedRow]:

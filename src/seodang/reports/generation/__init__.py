@@ -10,7 +10,7 @@ from seodang.io.atomic import write_atomically
 from seodang.io.jsonl import read_json, read_rows, write_json
 from seodang.reports.generation.contents import build_contents
 from seodang.reports.generation.render import render_page
-from seodang.synthesis.inputs import read_instructions
+from seodang.synthesis.recipes.instructions import read_instructions
 
 PAGE_NAME: Final = "index.html"
 DIVERSITY_NAME: Final = "diversity.json"

@@ -41,7 +41,7 @@ def build_rewrite(asker: Asker, recipe: RewriteParams, folder: Path) -> Rewrite:
         ParamsError: If params.yaml cannot be used.
     """
     skipped = Skipped()
-    rows = list(islice(_iter_rewritable(recipe.quarantine, folder, skipped), recipe.limit))
+    rows = read_rewritable(recipe, folder, skipped)
     if not rows:
         raise SourceError(
             _(
@@ -51,6 +51,16 @@ def build_rewrite(asker: Asker, recipe: RewriteParams, folder: Path) -> Rewrite:
             )
         )
     return Rewrite(asker, RowCheck(_load_check_params(recipe, folder)), rows, skipped)
+
+
+def read_rewritable(recipe: RewriteParams, folder: Path, skipped: Skipped) -> list[QuarantinedRow]:
+    """Return the rows that a new text can bring through the rules, up to the limit.
+
+    Raises:
+        ArtifactError: If the quarantine file cannot be read.
+        SourceError: If its lines are no quarantined rows.
+    """
+    return list(islice(_iter_rewritable(recipe.quarantine, folder, skipped), recipe.limit))
 
 
 def _iter_rewritable(name: str, folder: Path, skipped: Skipped) -> Iterator[QuarantinedRow]:

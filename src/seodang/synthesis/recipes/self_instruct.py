@@ -40,8 +40,7 @@ def build_self_instruct(asker: Asker, recipe: SelfInstructParams, folder: Path) 
         SourceError: If the file has fewer seed tasks in that language than a call shows.
     """
     skipped = Skipped()
-    seeds = [task for task in read_tasks(recipe.seeds, folder, skipped) if task.output]
-    seeds = [task for task in seeds if task.language == recipe.language]
+    seeds = read_seeds(recipe, folder, skipped)
     if len(seeds) < recipe.examples_per_call:
         raise SourceError(
             _(
@@ -54,6 +53,16 @@ def build_self_instruct(asker: Asker, recipe: SelfInstructParams, folder: Path) 
             )
         )
     return SelfInstruct(asker, recipe, seeds, skipped)
+
+
+def read_seeds(recipe: SelfInstructParams, folder: Path, skipped: Skipped) -> list[SourceTask]:
+    """Return the seed tasks of the recipe: those with an answer in its language.
+
+    Raises:
+        SourceError: If the file cannot be used.
+    """
+    tasks = read_tasks(recipe.seeds, folder, skipped)
+    return [task for task in tasks if task.output and task.language == recipe.language]
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,12 +35,7 @@ def build_translate(asker: Asker, recipe: TranslateParams, folder: Path) -> Tran
         SourceError: If the file cannot be used, or all of its tasks are in the target language.
     """
     skipped = Skipped()
-    tasks = []
-    for task in read_tasks(recipe.tasks, folder, skipped):
-        if task.language == recipe.language:
-            skipped.add("in_target_language")
-        else:
-            tasks.append(task)
+    tasks = read_untranslated(recipe, folder, skipped)
     if not tasks:
         raise SourceError(
             _(
@@ -49,7 +44,22 @@ def build_translate(asker: Asker, recipe: TranslateParams, folder: Path) -> Tran
                 language=recipe.language,
             )
         )
-    return Translate(asker, recipe, tasks[: recipe.limit], skipped)
+    return Translate(asker, recipe, tasks, skipped)
+
+
+def read_untranslated(recipe: TranslateParams, folder: Path, skipped: Skipped) -> list[SourceTask]:
+    """Return the tasks to translate: those of other languages, up to the limit.
+
+    Raises:
+        SourceError: If the file cannot be used.
+    """
+    tasks = []
+    for task in read_tasks(recipe.tasks, folder, skipped):
+        if task.language == recipe.language:
+            skipped.add("in_target_language")
+        else:
+            tasks.append(task)
+    return tasks[: recipe.limit]
 
 
 class Translate:
