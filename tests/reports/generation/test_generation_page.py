@@ -28,6 +28,8 @@ def write_page(tmp_path, make_recipe_params):
             "complete": True,
             "calls": {"asked": 4, "kept": 2, "rejected": 1, "failed": 1, "not_asked": 0},
             "rows": {"kept": len(rows), "rejected": 0, "reasons": reasons or {}},
+            "spent": {"is_budget_exceeded": False},
+            "beyond_reserved": {"calls": 0, "reserved_tokens": 0, "used_tokens": 0},
             "figures": figures or {},
         }
         write_json(tmp_path / "out/manifest.json", {**manifest, **changes})
@@ -101,6 +103,17 @@ def test_each_recipe_has_a_page_also_without_a_record(write_page, kind, settings
     assert "There is no generated record." in page
     row = {"instruction": SEEDS[0], "input": "", "chosen": "a", "rejected": "b"}
     assert label in write_page(kind, [row], settings=settings)
+
+
+def test_a_budget_that_was_exceeded_is_said_on_the_page(write_page):
+    beyond = {"calls": 2, "reserved_tokens": 300, "used_tokens": 4000}
+    page = write_page("answer", [], settings={"prompts": "seeds.jsonl"}, beyond_reserved=beyond)
+    assert "2 calls used more tokens than were reserved for them: 4,000, reserved 300" in page
+    assert "The budget is exceeded." not in page
+    spent = {"is_budget_exceeded": True}
+    page = write_page("answer", [], settings={"prompts": "seeds.jsonl"}, beyond_reserved=beyond, spent=spent)
+    assert "The budget is exceeded." in page
+    assert "예산을 넘었습니다." in page
 
 
 def test_a_missing_output_is_an_error_that_names_the_file(make_recipe_params, tmp_path):

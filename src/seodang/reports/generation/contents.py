@@ -72,6 +72,9 @@ class Contents:
     teacher: str
     licence: str
     is_complete: bool
+    is_budget_exceeded: bool
+    beyond_reserved: Mapping[str, int]
+    """Calls that used more tokens than were reserved for them, and these tokens."""
     calls: Mapping[str, int]
     kept: int
     reasons: Sequence[tuple[str, int]]
@@ -114,6 +117,8 @@ def build_contents(manifest: Mapping[str, Any], rows: Sequence[Mapping[str, Any]
         teacher=settings["teacher"]["model"],
         licence=settings["teacher"]["licence"],
         is_complete=manifest["complete"],
+        is_budget_exceeded=manifest["spent"]["is_budget_exceeded"],
+        beyond_reserved=manifest["beyond_reserved"],
         calls=manifest["calls"],
         kept=manifest["rows"]["kept"],
         reasons=list(manifest["rows"]["reasons"].items()),
