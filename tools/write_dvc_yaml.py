@@ -50,6 +50,7 @@ EXEMPT = {
     "config": "a stage depends on the files of its own sections and what they import, and on the values through params",
 }
 EXEMPT_OF_STAGE = {
+    ("prepare", "ingest"): "reads the data of task files; the data themselves are a dependency",
     ("preflight", "gate"): "what decides runs again in stage gate; preflight only looks ahead",
     ("preflight", "inference"): "encodes texts as `models` does",
     ("preflight", "validation"): "reads its report and its quarantine, which are dependencies",

@@ -22,6 +22,7 @@ _DVC_YAML = {
     "stages": {
         "base": {"cmd": "x", "deps": ["models/primer-base"]},
         "ingest": {"cmd": "x", "deps": ["data"]},
+        "prepare": {"cmd": "x", "deps": ["tasks"]},
         "evaluate": {"cmd": "x", "deps": ["tasks"]},
     }
 }
@@ -63,7 +64,7 @@ def test_nothing_is_recorded_where_dvc_sees_everything(project, record, tmp_path
     (project / "data" / "a.jsonl").write_text(ROW, "utf-8")
     (tmp_path / "b.jsonl").write_text(ROW, "utf-8")
     (project / "data" / "linked.jsonl").symlink_to(tmp_path / "b.jsonl")  # DVC follows linked files
-    assert record(project) == {"base": {}, "ingest": {}, "evaluate": {}}
+    assert record(project) == {"base": {}, "ingest": {}, "prepare": {}, "evaluate": {}}
 
 
 def test_data_that_are_a_link_themselves_are_seen_by_dvc(project, record, tmp_path):
@@ -132,7 +133,9 @@ def test_the_data_of_a_task_outside_tasks_are_recorded(project, record, tmp_path
     (tmp_path / "items" / name).write_text(ROW, "utf-8")
     evaluate = {"tasks": ["retention"], "data_folder": str(tmp_path / "items")}
     _write_params(project, {"evaluate": evaluate})
-    assert list(record(project)["evaluate"]) == [str(tmp_path / "items" / name)]
+    content = record(project)
+    assert list(content["evaluate"]) == [str(tmp_path / "items" / name)]
+    assert content["prepare"] == content["evaluate"]  # preference records are compared with the items
 
 
 def _start_experiment(project: Path) -> Path:

@@ -2,16 +2,19 @@
 
 import json
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.constants import ROOT
 from tests.fixtures.sources import source
 
 import seodang.stages.prepare as stage
-from seodang.config import IngestParams, SourceParams
+from seodang.config import EvaluateParams, IngestParams, SourceParams
+from seodang.config.load import resolve_params
 from seodang.errors import ArtifactError, SplitError
-from seodang.io.jsonl import read_json, read_records, write_records
+from seodang.io.jsonl import read_json, read_records, read_rows, write_records
 from seodang.paths import Paths
 from seodang.preparation.splitting import SPLITS
 from seodang.records import Record
@@ -32,6 +35,10 @@ def ingest(*sources: SourceParams) -> IngestParams:
     )
 
 
+def evaluate(*tasks: str) -> EvaluateParams:
+    return EvaluateParams.model_validate({**resolve_params({})["evaluate"], "tasks": list(tasks)})
+
+
 @pytest.fixture(scope="module")
 def make_reviews(build_record):
     def make_reviews(count: int, **others: Any) -> list[Record]:
@@ -47,9 +54,12 @@ def make_reviews(build_record):
 
 @pytest.fixture(scope="module")
 def run_stage(build_prepare_params):
-    def run_stage(paths: Paths, records: list[Record], *sources: SourceParams, **changes: Any) -> dict[str, Any]:
+    def run_stage(
+        paths: Paths, records: list[Record], *sources: SourceParams, tasks: tuple[str, ...] = (), **changes: Any
+    ) -> dict[str, Any]:
         write_records(paths.accepted_records, records)
-        stage.run(ingest=ingest(*sources), prepare=build_prepare_params(**changes), paths=paths)
+        prepare = build_prepare_params(**changes)
+        stage.run(ingest=ingest(*sources), prepare=prepare, evaluate=evaluate(*tasks), paths=paths)
         return read_json(paths.prepare_report)
 
     return run_stage
@@ -261,3 +271,73 @@ def test_an_empty_split_stops_the_run_and_leaves_the_old_files(paths, make_revie
 def test_an_empty_file_names_the_stage_to_run(paths, run_stage):
     with pytest.raises(ArtifactError, match="dvc repro --force validate"):
         run_stage(paths, [])
+
+
+@pytest.fixture
+def steal(build_record):
+    """Makes preference pairs that ask the first items of a bundled task."""
+
+    def steal(task: str, count: int) -> list[Record]:
+        rows = list(read_rows(ROOT / "tasks" / "data" / f"{task}.jsonl"))[:count]
+        return [
+            build_record(
+                row.get("instruction") or row["prompt"],
+                row.get("input", ""),
+                row.get("output", "") or f"{number}번 답입니다.",
+                rejected=f"{number}번은 모르겠다니까.",
+                source_row=number,
+            )
+            for number, row in enumerate(rows)
+        ]
+
+    return steal
+
+
+def test_preferences_that_ask_items_of_task_files_are_left_out_and_name_the_item(
+    paths, make_reviews, run_stage, make_preference_records, steal, build_record
+):
+    copytree(ROOT / "tasks", paths.tasks)
+    stolen = [*steal("retention", 20), *steal("replayed", 20), *steal("ifeval_ko", 10)]
+    practice = build_record(
+        "물건이 놓이는 곳을 쓰세요.", "돋보기안경", "서재", rejected="몰라."
+    )  # the kind, not the item
+    write_records(paths.accepted_preferences, [*make_preference_records(40), *stolen, practice])
+    report = run_stage(paths, make_reviews(100), tasks=("retention", "replayed", "ifeval_ko"))
+    leaks = {row["id"]: row["of"] for row in read_rows(paths.preferences_left_out) if row["reason"] == "leak"}
+    assert sorted(leaks) == sorted(record.id for record in stolen)
+    assert [leaks[record.id].partition("/")[0] for record in stolen] == [
+        *["retention"] * 20,
+        *["replayed"] * 20,
+        *["ifeval_ko"] * 10,
+    ]
+    assert report["preferences"]["left_out"]["leak"] == 50
+    kept = {record.id for file in (paths.preferences_train, paths.preferences_test) for record in read_records(file)}
+    assert practice.id in kept
+
+
+def test_a_task_that_is_not_evaluated_leaves_nothing_out(
+    paths, make_reviews, run_stage, make_preference_records, steal
+):
+    copytree(ROOT / "tasks", paths.tasks)
+    write_records(paths.accepted_preferences, [*make_preference_records(40), *steal("retention", 20)])
+    assert run_stage(paths, make_reviews(100), tasks=("replayed",))["preferences"]["left_out"]["leak"] == 0
+
+
+def test_without_preferences_no_task_file_is_read(paths, make_reviews, run_stage):
+    assert "preferences" not in run_stage(paths, make_reviews(100), tasks=("no_such_task",))
+
+
+def test_a_text_whose_likelihood_is_scored_is_an_item_too(
+    paths, make_reviews, run_stage, make_preference_records, build_record
+):
+    paths.tasks.mkdir()
+    text = (ROOT / "tasks" / "nsmc_perplexity.yaml").read_text("utf-8")
+    (paths.tasks / "texts.yaml").write_text(
+        text.partition("source:")[0].replace("nsmc/nsmc_validation_6000.tsv", "texts.csv")
+    )
+    (paths.tasks / "data").mkdir()
+    (paths.tasks / "data" / "texts.csv").write_text(f"id,document,label\n1,{PASSAGE},1\n", "utf-8")
+    copied = build_record("가을 산을 그려 주세요.", output=f"{PASSAGE}.", rejected="산이야.")
+    write_records(paths.accepted_preferences, [*make_preference_records(40), copied])
+    run_stage(paths, make_reviews(100), tasks=("texts",))
+    assert [row["of"] for row in read_rows(paths.preferences_left_out) if row["reason"] == "leak"] == ["texts/1"]

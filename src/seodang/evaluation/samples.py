@@ -173,7 +173,7 @@ def select_task_samples(task: Task, split: str, evaluate: EvaluateParams) -> lis
             raise build_skip_error(task.spec.name, skipped, len(in_language))
         few_shot_samples = select_few_shot_examples(task, language, seed=evaluate.seed, shots=max(evaluate.shots))
         templates = tuple(
-            TemplateSamples(_build_records(task, samples, name), _build_records(task, few_shot_samples, name))
+            TemplateSamples(build_records(task, samples, name), build_records(task, few_shot_samples, name))
             for name in task.spec.prompts
         )
         items, examples = tuple(samples), tuple(few_shot_samples)
@@ -200,7 +200,7 @@ def build_skip_error(task: str, skipped: int, items: int) -> EvaluationError:
     )
 
 
-def _build_records(task: Task, samples: Sequence[EvalSample], template_name: str) -> list[Record]:
+def build_records(task: Task, samples: Sequence[EvalSample], template_name: str) -> list[Record]:
     """Return items in a prompt template as records, which the pipeline renders; ids and options stay.
 
     An item made of a record keeps that record, with all its turns. The format plain uses the template alone instead.

@@ -1,8 +1,9 @@
 """Prepare preference records: deduplication, decontamination and a split that keeps similar questions together.
 
-The records are compared with the evaluation items of the instruction splits, which stay as they are. A preference
-record that leaks an item is left out, as a training record would be. Preference records whose questions are equal or
-similar form a group, and a group is held out as a whole. So the held-out accuracy is about new questions.
+The records are compared with the evaluation items of the instruction splits and of the task files, which stay as they
+are. A preference record that leaks an item is left out, as a training record would be. Preference records whose
+questions are equal or similar form a group, and a group is held out as a whole. So the held-out accuracy is about new
+questions.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def split_preferences(
 
     Args:
         preferences: Accepted preference records.
-        item_files: Evaluation items: the validation, test and unseen split.
+        item_files: Evaluation items: the validation, test and unseen split, and those of task files.
         prepare: Thresholds, seed and share of the held-out records.
         scratch: Folder for temporary files.
 

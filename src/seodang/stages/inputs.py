@@ -2,7 +2,8 @@
 
 DVC looks at the paths that dvc.yaml names. It does not look behind a linked folder below them, at a file that
 .dvcignore names, or at a path elsewhere that params.yaml names. This stage runs each time (`always_changed`), and
-`base`, `ingest` and `evaluate` depend on their own part of inputs.lock. So a change of such an input runs them again.
+`base`, `ingest`, `prepare` and `evaluate` depend on their own part of inputs.lock. So a change of such an input runs
+them again.
 Of a file in a store such as s3:// it holds the version that the store reports without a download. Sources by http(s)
 and others with `sha256` are pinned: a changed file is an error of `ingest`, whenever that runs.
 """
@@ -35,7 +36,7 @@ from seodang.stages.experiments import check_experiment, find_workspace, format_
 
 logger = logging.getLogger(__name__)
 
-STAGES_WITH_INPUTS: Final = ("base", "ingest", "evaluate")
+STAGES_WITH_INPUTS: Final = ("base", "ingest", "prepare", "evaluate")
 # Local files are watched by their checksums; http(s) needs sha256, and hf names a commit.
 _PINNED_SCHEMES: Final = ("file://", "http://", "https://", "hf://")
 
@@ -89,6 +90,7 @@ def list_inputs(
     return {
         "base": dict(_iter_model_files(model, paths.root)),
         "ingest": dict(iter_source_files(ingest, paths.root)),
+        "prepare": dict(_iter_task_files(evaluate, paths)),  # preference records are compared with their items
         "evaluate": dict(_iter_task_files(evaluate, paths)),
     }
 

@@ -11,10 +11,11 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from seodang.config import IngestParams, PrepareParams
+from seodang.config import EvaluateParams, IngestParams, PrepareParams
+from seodang.evaluation.task_files import iter_file_items
 from seodang.i18n import Message, _, get_language
 from seodang.io.atomic import compute_sha256, make_scratch_folder
-from seodang.io.jsonl import Writer, write_json
+from seodang.io.jsonl import Writer, write_json, write_records
 from seodang.io.progress import track_progress
 from seodang.paths import Paths
 from seodang.preparation.decontamination import Kind, Leak
@@ -38,7 +39,7 @@ logger = logging.getLogger(__name__)
 _LANGUAGES = ("en", "ko")  # indexed by the feature `korean`
 
 
-def run(*, ingest: IngestParams, prepare: PrepareParams, paths: Paths) -> Report:
+def run(*, ingest: IngestParams, prepare: PrepareParams, evaluate: EvaluateParams, paths: Paths) -> Report:
     """Write the splits, the removed duplicates and leaks, and a report.
 
     Raises:
@@ -48,7 +49,7 @@ def run(*, ingest: IngestParams, prepare: PrepareParams, paths: Paths) -> Report
     with make_scratch_folder(paths.prepare_report.with_name("sketches")) as scratch:
         result = prepare_records(paths.accepted_records, ingest, prepare, scratch)
     _write_splits(result, paths)
-    preferences = _prepare_preferences(prepare, paths)
+    preferences = _prepare_preferences(prepare, evaluate, paths)
     report = _build_report(result, ingest, paths) | ({"preferences": preferences} if preferences else {})
     write_json(paths.prepare_report, report)
     logger.info(_("prepared: {counts}", counts=_format_counts(report["splits"])))
@@ -58,8 +59,11 @@ def run(*, ingest: IngestParams, prepare: PrepareParams, paths: Paths) -> Report
     return report
 
 
-def _prepare_preferences(prepare: PrepareParams, paths: Paths) -> dict[str, Any]:
-    """Write the preference records to train on and the held-out ones; return their counts, {} if there are none."""
+def _prepare_preferences(prepare: PrepareParams, evaluate: EvaluateParams, paths: Paths) -> dict[str, Any]:
+    """Write the preference records to train on and the held-out ones; return their counts, {} if there are none.
+
+    The task files are read only if there are preference records.
+    """
     tally = PreferenceTally()
     with ExitStack() as stack:
         files = {
@@ -71,7 +75,9 @@ def _prepare_preferences(prepare: PrepareParams, paths: Paths) -> dict[str, Any]
         accepted = paths.accepted_preferences
         if accepted.exists() and accepted.stat().st_size:
             scratch = stack.enter_context(make_scratch_folder(paths.prepare_report.with_name("preferences")))
-            items = [paths.get_split_path(name) for name in SPLITS if name != "train"]
+            task_items = scratch / "task_items.jsonl"
+            write_records(task_items, iter_file_items(evaluate, paths.tasks, paths.root))
+            items = [*(paths.get_split_path(name) for name in SPLITS if name != "train"), task_items]
             write_preferences(accepted, split_preferences(accepted, items, prepare, scratch), writers, tally)
     if not tally.sizes:
         return {}
