@@ -19,17 +19,18 @@ from seodang.prompting import render_answer, render_record
 
 PLAIN = {"dpo": (DPOTrainer, DPOConfig), "kto": (KTOTrainer, KTOConfig), "orpo": (ORPOTrainer, ORPOConfig)}
 METHODS = tuple(PLAIN)
+PAIRS = {"dpo": 7, "kto": 8, "orpo": 7}  # seven: one optimizer step and one micro-batch are short
 EMPTY = Preferences(pairs=[], answers=[], too_long=0)
 
 
 @pytest.fixture
 def build_ours(tiny_model, tuned_adapter, tmp_path, build_align_params, build_train_params):
-    """Builds our Trainer of a method on 8 pairs."""
+    """Builds our Trainer of a method on its number of pairs."""
 
     def build_ours(method, **changes):
         align, train = build_align_params(method=method, epochs=2.0, **changes), build_train_params()
         model = build_tuned_model(load_model(tiny_model, "fp32", "cpu"), align, train, tuned_adapter)
-        splits = PreferenceSplits(tokenize(tiny_model, create_preference_records(8)), EMPTY)
+        splits = PreferenceSplits(tokenize(tiny_model, create_preference_records(PAIRS[method])), EMPTY)
         tokenizer = load_tokenizer(tiny_model)
         return build_trainer(model, tokenizer, splits, align, train, [], device="cpu", run=tmp_path / "ours")
 
@@ -43,7 +44,7 @@ def read_losses(trainer):
 def write_texts(method, order):
     """Return the rows of text that TRL's own pipeline reads; for KTO in the order of our rows."""
     rows = []
-    for record in create_preference_records(8):
+    for record in create_preference_records(PAIRS[method]):
         prompt = "".join(segment.text for segment in render_record(record, FORMAT))
         chosen, rejected = (render_answer(text, FORMAT) for text in (record.output, record.rejected))
         rows.append({"prompt": prompt, "chosen": chosen, "rejected": rejected})
@@ -57,16 +58,20 @@ def write_texts(method, order):
     return Dataset.from_list([answers[index] for index in order])
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_losses_per_step_are_those_of_plain_trl_on_the_same_texts(
-    method, build_ours, tiny_model, tuned_adapter, tmp_path, build_align_params, build_train_params
+@pytest.mark.parametrize(("method", "weight"), [("dpo", 0.0), ("dpo", 0.5), ("kto", 0.0), ("orpo", 0.0)])
+def test_losses_per_step_are_those_of_plain_trl_on_the_same_texts_in_one_batch(
+    method, weight, build_ours, tiny_model, tuned_adapter, tmp_path, build_align_params, build_train_params
 ):
-    ours = build_ours(method)
+    ours = build_ours(method, likelihood_weight=weight)
     align, train = build_align_params(method=method, epochs=2.0), build_train_params()
     model = build_tuned_model(load_model(tiny_model, "fp32", "cpu"), align, train, tuned_adapter)
     plain_class, config = PLAIN[method]
     settings = build_trainer_kwargs(align, train, "cpu", tmp_path / "plain") | {"eval_strategy": "no"}
-    answers = tokenize(tiny_model, create_preference_records(8)).list_answers()
+    if method != "kto":  # its KL term is that of a micro-batch
+        settings |= {"per_device_train_batch_size": align.batch_size, "gradient_accumulation_steps": 1}
+    if weight:
+        settings |= {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, weight]}
+    answers = tokenize(tiny_model, create_preference_records(PAIRS[method])).list_answers()
     order = []
     if method == "kto":
         rows = [(answer.prompt, answer.answer) for answer in answers]

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from datasets import Dataset, disable_progress_bars, enable_progress_bars
+from datasets import Dataset, are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 from peft import PeftModel
 from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback
 from trl import DPOConfig, KTOConfig
@@ -79,11 +79,13 @@ def _bars_on_terminals_only() -> Iterator[None]:
     before = os.environ.get(_NO_BARS)
     if not sys.stderr.isatty():
         os.environ[_NO_BARS] = "1"
+    shows_bars = not are_progress_bars_disabled()
     disable_progress_bars()
     try:
         yield
     finally:
-        enable_progress_bars()
+        if shows_bars:
+            enable_progress_bars()
         os.environ.pop(_NO_BARS, None)
         os.environ |= {} if before is None else {_NO_BARS: before}
 

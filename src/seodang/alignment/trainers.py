@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from trl.experimental.orpo import ORPOTrainer
 
 from seodang.alignment.datasets import LENGTH
 from seodang.alignment.pair_order import PairSampler
+from seodang.alignment.step_weights import Size, StepWeights, Weights, measure_dpo, measure_orpo
 from seodang.errors import TrainingError
 from seodang.i18n import _
 from seodang.training.checkpointing import CHECKPOINT_PREFIX, mark_complete
@@ -58,7 +60,11 @@ class Adapted:
 
 
 class AdaptedToPairs(Adapted):
-    """What the trainers on pairs share."""
+    """What the trainers on pairs share: their order, and the loss of a step whatever its micro-batches are."""
+
+    _step: StepWeights
+    _weights = Weights()
+    _measure: Callable[[Mapping[str, Any]], Size]
 
     def _get_train_sampler(self, train_dataset: Any = None) -> PairSampler:
         dataset = self.train_dataset if train_dataset is None else train_dataset  # type: ignore[attr-defined]
@@ -66,9 +72,38 @@ class AdaptedToPairs(Adapted):
         batch_size = settings.train_batch_size * settings.gradient_accumulation_steps * settings.world_size
         return PairSampler(dataset[LENGTH], batch_size, settings.data_seed)
 
+    def get_batch_samples(self, *arguments: Any) -> Any:
+        """Return the micro-batches of an optimizer step, as the Trainer does, and know their sizes."""
+        batches, items = super().get_batch_samples(*arguments)  # type: ignore[misc]
+        self._step = StepWeights([type(self)._measure(batch) for batch in batches])
+        return batches, items
+
+    def training_step(self, model: torch.nn.Module, inputs: Any, *arguments: Any) -> torch.Tensor:
+        """Return the loss of a micro-batch, weighted by its share of the step."""
+        self._weights = self._step.weigh(type(self)._measure(inputs))
+        try:
+            return super().training_step(model, inputs, *arguments)
+        finally:
+            self._weights = Weights()
+
 
 class PairDPOTrainer(AdaptedToPairs, DPOTrainer):  # type: ignore[misc]
     """DPO on our token ids."""
+
+    _measure = staticmethod(measure_dpo)
+    loss_weights: list[float]
+
+    def _compute_loss(self, *arguments: Any, **options: Any) -> Any:
+        before = self.loss_weights
+        factors = {"sft": self._weights.tokens}  # every other term is a mean over pairs
+        self.loss_weights = [
+            weight * factors.get(name, self._weights.pairs)
+            for name, weight in zip(self.loss_types, before, strict=True)
+        ]
+        try:
+            return super()._compute_loss(*arguments, **options)
+        finally:
+            self.loss_weights = before
 
 
 class AnswerKTOTrainer(Adapted, KTOTrainer):  # type: ignore[misc]
@@ -77,6 +112,19 @@ class AnswerKTOTrainer(Adapted, KTOTrainer):  # type: ignore[misc]
 
 class PairORPOTrainer(AdaptedToPairs, ORPOTrainer):  # type: ignore[misc]
     """ORPO on our token ids."""
+
+    _measure = staticmethod(measure_orpo)
+
+    def concatenated_forward(self, *arguments: Any, **options: Any) -> Any:
+        """Return the outputs of both answers; the fifth is the likelihood loss."""
+        outputs = list(super().concatenated_forward(*arguments, **options))
+        outputs[4] = outputs[4] * self._weights.tokens
+        return tuple(outputs)
+
+    def odds_ratio_loss(self, *arguments: Any, **options: Any) -> Any:
+        """Return the losses of the pairs, and their figures."""
+        losses, *figures = super().odds_ratio_loss(*arguments, **options)
+        return losses * self._weights.pairs, *figures
 
     def tokenize_row(self, feature: dict[str, Any], model: Any = None) -> dict[str, list[int]]:
         """Return the columns that ORPO's collator pads, from a row of `build_dataset`."""

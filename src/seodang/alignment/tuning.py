@@ -105,7 +105,7 @@ def align_model(
 
 
 def _read_held_out_loss(trainer: Trainer) -> float | None:
-    """Return the loss of the last epoch; a run that found itself complete has not computed it again."""
+    """Return the held-out loss after the last step; the Trainer has computed it, unless the run ended elsewhere."""
     if trainer.eval_dataset is None:
         return None
     state, name = trainer.state, VALIDATION_LOSS.name

@@ -95,14 +95,15 @@ def evaluate_variants(
     started = time.monotonic()
     items = sum(len(task.records) for task in tasks)
     scores: list[ItemScore] = []
-    encoders: dict[tuple[int, str], ItemEncoder] = {}
+    encoders: dict[str, ItemEncoder] = {}  # of the current tokenizer, by format
     with tqdm(total=len(variant_models) * len(tasks), unit="task", disable=not sys.stderr.isatty()) as bar:
         for variant_model in variant_models:
             variant = variant_model.variant
             model, tokenizer = variant_model.load(models)
             results.select_model(variant_model.list_folders())
-            key = (id(tokenizer), variant.format)
-            encoder = encoders.get(key) or encoders.setdefault(key, ItemEncoder(tokenizer, variant.format))
+            encoders = {format: each for format, each in encoders.items() if each.tokenizer is tokenizer}
+            encoder = encoders.get(variant.format) or ItemEncoder(tokenizer, variant.format)
+            encoders[variant.format] = encoder
             settings = _adapt_settings(evaluate, variant_model)
             scores += run_requests(model, encoder, variant, tasks, settings, results, bar.update)
             del model  # this reference would keep the model in memory beside the next one

@@ -48,7 +48,10 @@ class PromptEncoder:
         return encode_part(self.tokenizer, answer)
 
     def encode_prompt(self, record: Record, few_shot_examples: Sequence[Sequence[int]] = ()) -> list[int]:
-        """Return the ids of a prompt after its few-shot examples, which `encode_few_shot_example` has encoded."""
+        """Return the ids of a prompt after its few-shot examples, which `encode_few_shot_example` has encoded.
+
+        The caller must not change the list: a subclass may return it again.
+        """
         few_shot_ids = [token for example in few_shot_examples for token in example]
         segments = self._renderer.render_record(record)
         prompt_ids = self._encode_segments(segments, continues=bool(few_shot_ids))

@@ -1,4 +1,4 @@
-"""A cache of limited size for values that are computed from what clients send."""
+"""A cache of limited size, for values that are computed again when they have left it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _Value = TypeVar("_Value")
 class BoundedCache(Generic[_Key, _Value]):
     """Keeps the values that were used last; any thread may call it.
 
-    The size of a key or value is not limited. Callers do not ask for keys that a client can make large.
+    The size of a key or value is not limited. The service does not ask for keys that a client can make large.
     """
 
     def __init__(self, max_items: int) -> None:

@@ -30,8 +30,10 @@ _FLUSH_SECONDS: Final = 3.0
 """Time for the last events of requests that were cut."""
 _HANDSHAKE_SECONDS: Final = 0.2
 """Time for connections that were being made when the service stopped to take new ones."""
+_LAST_SECONDS: Final = 0.3
+"""Time for requests whose connection was accepted last."""
 _FIRST_SECONDS: Final = 2.0
-"""Time for the first request of connections that were accepted last."""
+"""Time for the first request of connections that have sent nothing then."""
 _SAME_SIGNAL_SECONDS: Final = 1.0
 """Ctrl-C reaches a worker of BentoML twice: from the terminal and from its parent."""
 _KILL_SECONDS: Final = 15.0
@@ -119,6 +121,7 @@ class Drain:
         for copy in copies:
             with copy:
                 copy.shutdown(socket.SHUT_RDWR)
+        await asyncio.sleep(_LAST_SECONDS)
         end = self._loop.time() + _FIRST_SECONDS
         while self._has_fresh_connections() and self._loop.time() < end:
             await asyncio.sleep(0.02)
