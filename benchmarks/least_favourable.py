@@ -4,8 +4,8 @@
 
 Where only the means of two models are known, the items are paired as badly for the tuned model as the means permit:
 as often as possible only the base is right. A rule of right or wrong that is met then is met with every pairing, and
-against every other prompt of the base whose mean is lower. The rows are the rules against the base of the third verdict on Gemma
-3 270M (docs/results.md), at the strictest confidence that its ledger asked for.
+against every other prompt of the base whose mean is lower. The rows are the rules against the base of the third
+verdict on Gemma 3 270M (docs/results.md), at the strictest confidence that its ledger asked for.
 """
 
 from __future__ import annotations
