@@ -97,8 +97,9 @@ EDITS: dict[str, list[Edit]] = {
         line({**PAIR, "rejected": " "}) + "\n" + line({**PAIR, "prompt": "항구는 어디인가요?"}),
         line({**PAIR, "prompt": "항구는 어디인가요?"}),
     )],
-    "rejected-truncated": [
-        change({**PAIR, "rejected": CUT}, rejected=f"{CUT} 생각합니다.")
+    "pair-truncated": [
+        change({**PAIR, "rejected": CUT}, rejected=f"{CUT} 생각합니다."),
+        change({**PAIR, "chosen": CUT}, chosen=f"{CUT} 생각합니다."),
     ],
     "pair-both-orders": [Edit(
         line(PAIR) + "\n" + line({**PAIR, "chosen": PAIR["rejected"], "rejected": PAIR["chosen"]}), line(PAIR)

@@ -46,7 +46,7 @@ class ActionsParams(Section):
     oversized: Action
     pair_equal: Action
     rejected_blank: Action
-    rejected_truncated: Action
+    pair_truncated: Action
     rejected_language: Action
     record_rejected: Action
     record_doubtful: Action

@@ -41,7 +41,7 @@ PARAMS_RENAMES: Final[tuple[Rename, ...]] = (
     ),
     *_rename_keys(
         "expectations.actions", turns_broken="turns_malformed", link_unseen="external_link",
-        media_unseen="external_media", input_referred="missing_input",
+        media_unseen="external_media", input_referred="missing_input", rejected_truncated="pair_truncated",
     ),
     *_rename_keys("expectations.limits", max_repeated_share="max_repeated_ratio"),
     *_rename_keys("expectations", data_set="dataset"),

@@ -11,7 +11,7 @@ from seodang.ingest.rows import REJECTED_BLANK, Row, get_field_error, shorten
 from seodang.validation.checks.language import is_korean_text, is_sentence
 from seodang.validation.checks.row_view import Check, Finding, View
 from seodang.validation.checks.rule import Rule
-from seodang.validation.checks.truncation import MIN_CUT_CHARACTERS, SENTENCE_END, ends_cut
+from seodang.validation.checks.truncation import MIN_CUT_CHARACTERS, SENTENCE_END, ends_cut, ends_open, has_open_code
 
 RULES: Final = (
     Rule(
@@ -27,10 +27,15 @@ RULES: Final = (
         fix=Message("fill in the rejected answer, or delete the row"),
     ),
     Rule(
-        id="rejected-truncated",
+        id="pair-truncated",
         field="record",
-        reason=Message("the rejected answer ends in the middle of a sentence, or one answer is the other one cut off"),
-        fix=Message("complete the answer: the model would learn that a cut answer is the worse one, and nothing else"),
+        reason=Message(
+            "one answer of a preference pair ends in the middle of a sentence, a list or code, or is the other one cut off"
+        ),
+        fix=Message(
+            "complete the answer: the model would learn to write cut answers, or that a cut answer is the worse one and"
+            " nothing else"
+        ),
     ),
     Rule(
         id="rejected-language",
@@ -52,6 +57,8 @@ _OF_GOOD_ANSWERS: Final = _OF_UNRATED_ROWS | {
     *("output-equals-instruction", "instruction-echo", "output-equals-input", "truncated", "repetition", "loop"),
     *("claimed-action", "human-experience", "bare-number", "wrong-result"),
 }
+# pair-truncated looks at both answers.
+_OF_PAIRS: Final = _OF_UNRATED_ROWS | {"truncated"}
 _ENDS: Final = " \t\n.,!?…。！？\"'“”‘’`"
 
 
@@ -59,6 +66,8 @@ def get_exempt_rules(row: Row) -> frozenset[str]:
     """Return the ids of the rules that a preference row does not have to keep, as its answer was compared or marked."""
     if row.get("desirable") is False:
         return _OF_GOOD_ANSWERS
+    if row.get("rejected"):
+        return _OF_PAIRS
     return _OF_UNRATED_ROWS if is_preference(row) else frozenset()
 
 
@@ -93,16 +102,32 @@ def find_blank_rejected(view: View) -> Finding | None:
 
 
 def find_truncated_pair(view: View) -> Finding | None:
-    """Return a rejected answer that is cut off, or the shorter answer of a pair if the other one continues it."""
+    """Return an answer of a pair that is cut off: by its own end, or because the other answer continues it."""
     rejected = _get_rejected(view).strip()
     if not rejected:
         return None
     short, long = sorted((view.answer, rejected), key=len)
-    is_beginning = len(short) >= MIN_CUT_CHARACTERS and long.startswith(short) and not SENTENCE_END.search(short)
-    if not is_beginning and (view.is_technical or not ends_cut(rejected)):
-        return None
-    cut = short if is_beginning else rejected
-    return Finding("output" if cut == view.answer else "rejected", shorten(f"…{cut[-MIN_CUT_CHARACTERS:]}"))
+    for answer in (short, long):
+        if (answer is short and _is_beginning(short, long)) or _is_cut(answer, view):
+            return Finding("output" if answer == view.answer else "rejected", shorten(f"…{answer[-MIN_CUT_CHARACTERS:]}"))
+    return None
+
+
+def _is_cut(answer: str, view: View) -> bool:
+    if view.has_choices:
+        return False
+    return has_open_code(answer) or (not view.is_technical and (ends_cut(answer) or ends_open(answer)))
+
+
+def _is_beginning(short: str, long: str) -> bool:
+    """Return whether the long answer continues the short one in the middle of a sentence; an answer may be short.
+
+    "Paris" is no beginning of "Paris is the capital of France.", but "Paris is the cap" is.
+    """
+    if not long.startswith(short) or SENTENCE_END.search(short) or len(short) == len(long):
+        return False
+    is_in_word = short[-1].isascii() and short[-1].isalpha() and long[len(short)].isalpha() and " " in short
+    return len(short) >= MIN_CUT_CHARACTERS or is_in_word
 
 
 def find_other_language(view: View) -> Finding | None:
@@ -125,6 +150,6 @@ _LANGUAGE_TASK: Final = re.compile(r"translat|번역|영작|로 옮")
 CHECKS: Final[dict[str, Check]] = {
     "pair-equal": find_equal_pair,
     REJECTED_BLANK: find_blank_rejected,
-    "rejected-truncated": find_truncated_pair,
+    "pair-truncated": find_truncated_pair,
     "rejected-language": find_other_language,
 }

@@ -53,6 +53,11 @@ _ENDS_OPEN_KO: Final = re.compile(
     r"(?:[가-힣](?:를|(?<![마가노고])을|하며|하고|되고|하는|되는|위한|대한|통한|으로써|면서|지만|하여|되어"
     r"|에서는|에게|라는|다는)|(?:^|\s)(?:그리고|또는|또한|및|하지만|그러나|예를 들어|위해|통해|대해))$"
 )
+# After these words even a short answer goes on.
+_ENDS_OPEN_ALWAYS: Final = re.compile(
+    r" (?:the|an|and|or|because|their|our|your|whose|such as|in order)$"
+    r"|\S (?:\S+(?:를|(?<![마가노고])을)|\S+[을를] (?:위한|통한)|\S+에 대한|그리고|또는|하지만|그러나|예를 들어)$"
+)
 _ENDS_OPEN_SIGN: Final = re.compile(r"[(\[{‘“«·+=&]$|\S+(?: \S+){4,}[,:]$|(?<=\w) [-–—]$|\n(?:\d{1,2}[.)]|[-*•])$")
 # A complete sentence, then at least four words without an end. A word precedes the full stop: "5. Rest" is a list item.
 _LINE_OF_PROSE: Final = re.compile(r"[^\W\d]{2,}[.!?][\"'”’)]? +([^.!?]{12,})$")
@@ -89,6 +94,11 @@ def ends_cut(text: str) -> bool:
         or _ENDS_OPEN_KO.search(tail) is not None
         or _is_cut_off(text)
     )
+
+
+def ends_open(text: str) -> bool:
+    """Return whether a text of any length ends with a word that no sentence ends with."""
+    return _ENDS_OPEN_ALWAYS.search(text[-MIN_CUT_CHARACTERS:]) is not None
 
 
 def _is_cut_off(text: str) -> bool:
