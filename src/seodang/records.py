@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -154,3 +155,13 @@ def make_record(
 def _format_turn(turn: Turn) -> str:
     """Return the part of a turn in the content hash."""
     return f"{turn.role}\x1e{turn.content}{'' if turn.learned else chr(0x1E)}"
+
+
+def count_questions(thumbs: Iterable[tuple[str, bool]]) -> int:
+    """Return the number of questions with a thumb up, or of those with a thumb down if these are fewer.
+
+    Args:
+        thumbs: Group and mark of each answer.
+    """
+    marks = set(thumbs)
+    return min(sum(is_desirable == side for _group, is_desirable in marks) for side in (True, False))

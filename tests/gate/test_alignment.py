@@ -61,14 +61,15 @@ def test_an_accuracy_that_reaches_down_to_chance_is_undecided_and_chance_itself_
     assert "more than 0.5 required" in judge_accuracy(0.6, 0.5, 0.7).en
 
 
-def test_orpo_has_no_reference_so_that_its_pairs_and_its_length_are_bounded():
+def test_orpo_has_no_reference_so_that_its_pairs_and_its_length_are_bounded_and_no_drift():
     def judge_orpo(**changes):
         report = {**build_report(reward_accuracy=(0.1, 0.0, 0.2), kl_per_token=(9.0, 8.0, 10.0), **changes)}
         return [reason.passed for reason in build_alignment_reasons(report | {"method": "orpo"}, build_bounds())]
 
-    assert judge_orpo() == [True, True]
-    assert judge_orpo(aligned_accuracy=(0.4, 0.3, 0.45)) == [False, True]
-    assert judge_orpo(length_ratio=(3.0, 2.5, 3.5)) == [True, False]
+    assert judge_orpo() == [True] * 3
+    assert judge_orpo(aligned_accuracy=(0.4, 0.3, 0.45)) == [False, True, True]
+    assert judge_orpo(chosen_change=(-4.0, -5.0, -3.0)) == [True, False, True]
+    assert judge_orpo(length_ratio=(3.0, 2.5, 3.5)) == [True, True, False]
 
 
 @pytest.mark.parametrize("report", [build_report(pairs=9), {"pairs": None, "drift": None}])
@@ -77,6 +78,28 @@ def test_too_few_held_out_pairs_decide_nothing(report):
     assert reason.passed is None
     assert "minimum_pairs is 10" in reason.en
     assert "최소" in reason.ko or "minimum_pairs" in reason.ko
+
+
+def judge_thumbs(method="kto", pairs=9, questions=10, **changes):
+    report = build_report(pairs=pairs, reward_accuracy=(0.2, 0.1, 0.3)) | {"method": method}
+    figures = build_report(**changes)["pairs"]
+    return build_alignment_reasons(report | {"thumbs": {**figures, "questions": questions}}, build_bounds())
+
+
+def test_kto_is_judged_by_held_out_thumbs_where_there_are_too_few_pairs():
+    assert [reason.passed for reason in judge_thumbs()] == [True] * 4
+    assert "marked good gained more than one marked bad met: 0.8" in judge_thumbs()[0].en
+    assert judge_thumbs(reward_accuracy=(0.5, 0.4, 0.6))[0].passed is None
+    assert judge_thumbs(chosen_change=(-4.0, -5.0, -3.0))[1].passed is False
+    assert judge_thumbs(pairs=10)[0].passed is False  # enough pairs are the stricter judge
+
+
+def test_too_few_thumbs_decide_nothing_and_other_methods_have_none():
+    [reason] = judge_thumbs(questions=9)
+    assert reason.passed is None
+    assert "9 held-out pairs and thumbs for 9 held-out questions" in reason.en
+    [reason] = judge_thumbs("dpo")
+    assert (reason.passed, "thumbs" in reason.en) == (None, False)
 
 
 def build_rewards(prompts=60, **changes):

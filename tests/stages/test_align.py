@@ -7,12 +7,16 @@ import sys
 from dataclasses import replace
 
 import pytest
+from tests.fixtures.gate import build_bounds
 
 from seodang.config.load import merge_overlay, parse_params
 from seodang.config.profiles import read_starter
 from seodang.errors import ParamsError, RewardModelRejected, TrainingError
+from seodang.gate.alignment import build_alignment_reasons
 from seodang.io.jsonl import read_json, write_records
 from seodang.paths import Paths
+from seodang.reports.training.alignment import build_page_data
+from seodang.reports.training.alignment_render import render_alignment_page
 from seodang.stages import align as stage
 from seodang.training.curves import read_curves
 
@@ -85,6 +89,34 @@ def test_training_records_are_replayed_as_pairs(ready, run_small, make_training_
     assert report["records"]["train"] == {"pairs": 18, "answers": 0, "too_long": 0, "replayed": 6}
     assert report["records"]["held_out"]["pairs"] == 12
     assert "records" in report["input_sha256"]
+
+
+def test_kto_is_judged_by_held_out_thumbs_alone(ready, run_small, make_preference_records, caplog):
+    caplog.set_level(logging.INFO)
+
+    def split_pairs(count, first):
+        """Return thumbs up and thumbs down to questions of their own."""
+        pairs = make_preference_records(count, first=first)
+        good = [replace(pair, rejected="", desirable=True) for pair in pairs[::2]]
+        return good + [replace(pair, output=pair.rejected, rejected="", desirable=False) for pair in pairs[1::2]]
+
+    write_records(ready.preferences_train, split_pairs(24, 0))
+    write_records(ready.preferences_test, split_pairs(24, 100))
+    run_small(ready, method="kto")
+    report = read_json(ready.align_report)
+    thumbs = report["thumbs"]
+    assert report["records"]["held_out"] == {"pairs": 0, "answers": 24, "too_long": 0}
+    assert (report["pairs"], thumbs["good"], thumbs["bad"], thumbs["questions"]) == (None, 12, 12, 12)
+    assert thumbs["reward_accuracy"]["low"] > 0.5
+    assert thumbs["chosen_change"]["value"] > thumbs["rejected_change"]["value"]
+    assert report["drift"]["kl_per_token"]["value"] > 0
+    assert {"chosen", "rejected"} > report["samples"][0].keys() - {"prompt", "tuned", "aligned"} != set()
+    assert "held-out thumbs (12 up, 12 down)" in caplog.text
+    bounds = build_bounds(minimum_pairs=12)
+    assert build_alignment_reasons(report, bounds)[0].passed is True
+    page = render_alignment_page(build_page_data(report, bounds, read_curves(ready.align_live)))
+    assert "good answer gained more than a bad one" in page
+    assert "answer marked good" in page or "answer marked bad" in page
 
 
 def test_grpo_reports_constraints_met_before_and_after_on_held_out_prompts(ready, run_small, make_records):

@@ -157,19 +157,31 @@ def test_too_few_held_out_pairs_stop_a_run_with_preference_tuning(paths, make_pr
     run(paths, align={"method": "dpo", "bounds": {"minimum_pairs": 3}})
 
 
-@pytest.mark.parametrize(
-    ("language", "words"), [("en", "no preference pair is held out"), ("ko", "선호 쌍이 없습니다")]
-)
-def test_thumbs_alone_cannot_judge_a_model_and_no_lower_bound_is_advised(
-    paths, make_preference_records, language, words, monkeypatch
-):
-    monkeypatch.setenv("SEODANG_LANG", language)
-    thumbs = [record for record in make_preference_records(0, rated=60) if not record.rejected]
+def test_thumbs_alone_judge_kto_if_both_kinds_have_enough_questions(paths, make_preference_records):
+    thumbs = make_preference_records(0, rated=60)
     write_records(paths.preferences_train, thumbs)
     write_records(paths.preferences_test, thumbs)
     with pytest.raises(PreflightError) as caught:
         run(paths, align={"method": "kto"})
-    assert words in str(caught.value)
+    assert "0 held-out pairs and thumbs for 30 held-out questions (up or down, whichever has fewer)" in str(
+        caught.value
+    )
+    assert "lower align.bounds.minimum_pairs" in str(caught.value)
+    run(paths, align={"method": "kto", "bounds": {"minimum_pairs": 30}})
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "thumbs of both kinds"), ("ko", "좋고 나쁨 평가를 모두")])
+@pytest.mark.parametrize("method", ["kto", "dpo"])
+def test_thumbs_of_one_kind_judge_nothing_and_no_lower_bound_is_advised(
+    paths, make_preference_records, method, language, words, monkeypatch
+):
+    monkeypatch.setenv("SEODANG_LANG", language)
+    thumbs = [record for record in make_preference_records(0, rated=60) if record.desirable]
+    write_records(paths.preferences_train, thumbs)
+    write_records(paths.preferences_test, thumbs)
+    with pytest.raises(PreflightError) as caught:
+        run(paths, align={"method": method})
+    assert (words in str(caught.value)) == (method == "kto")
     assert "prepare.preferences_test_ratio" in str(caught.value)
     assert "lower align.bounds" not in str(caught.value)
 

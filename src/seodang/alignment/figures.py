@@ -8,9 +8,11 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from seodang.alignment.measures import ModelPair, answer_prompts, score_pairs
-from seodang.alignment.preferences import PreferencePair, Preferences
+from seodang.alignment.measures import AnswerScore, ModelPair, answer_prompts, score_pairs, score_thumbs
+from seodang.alignment.methods import get_alignment_method
+from seodang.alignment.preferences import PreferencePair, Preferences, RatedAnswer
 from seodang.alignment.summary import compare_with_pairs, summarize_answers, summarize_pairs
+from seodang.alignment.thumbs import count_marked_questions, summarize_thumbs
 from seodang.config import AlignParams, PromptParams, TrainParams
 from seodang.io.jsonl import read_records
 from seodang.models.loading import load_model
@@ -27,35 +29,64 @@ def measure_preferences(
     device: str,
     paths: Paths,
 ) -> dict[str, Any]:
-    """Return the figures on held-out pairs, and the drift on instructions that nobody wanted to change."""
-    if not held_out.pairs:
-        return {"pairs": None, "answers": None, "drift": None, "samples": []}
+    """Return the figures on held-out preferences, and the drift on instructions that nobody wanted to change.
+
+    "pairs" and "thumbs" are None where nothing of the kind is held out, or the method does not learn from it.
+    """
+    thumbs = held_out.list_answers() if get_alignment_method(align).uses_single_answers and held_out.answers else []
+    if not count_marked_questions(thumbs):
+        thumbs = []
+    if not held_out.pairs and not thumbs:
+        return {"pairs": None, "thumbs": None, "answers": None, "drift": None, "samples": []}
     models = ModelPair(load_model(paths.base, train.precision, device), paths.adapter, paths.aligned_adapter)
-    scores = score_pairs(models, held_out.pairs, train.tokens_per_micro_batch)
-    asked = _select_prompts(held_out.pairs, align.measured_prompts)
+    pair_scores = score_pairs(models, held_out.pairs, train.tokens_per_micro_batch)
+    thumb_scores = score_thumbs(models, thumbs, train.tokens_per_micro_batch)
+    questions = [_ask_pair(each) for each in held_out.pairs] or [_ask_thumb(each) for each in thumbs]
+    asked = _select_prompts(questions, align.measured_prompts)
     settings = {"end_id": get_end_id(tokenizer, prompt.format), "batch_tokens": 4 * train.tokens_per_micro_batch}
     answers = answer_prompts(models, asked, max_new_tokens=_count_new_tokens(asked, align.max_length), **settings)
     instructions = _read_instructions(prompt, align, tokenizer, paths)
     drift = answer_prompts(models, instructions, max_new_tokens=align.max_new_tokens, **settings)
-    samples = [
-        {
-            name: str(tokenizer.decode(ids, skip_special_tokens=True))
-            for name, ids in (
-                ("prompt", pair.prompt),
-                ("chosen", pair.chosen),
-                ("rejected", pair.rejected),
-                ("tuned", answer.tuned.tokens),
-                ("aligned", answer.aligned.tokens),
-            )
-        }
-        for pair, answer in zip(asked, answers, strict=True)
-    ]
+    samples = [_decode_sample(question, answer, tokenizer) for question, answer in zip(asked, answers, strict=True)]
+    compared = compare_with_pairs(samples, [each.group for each in asked]) if held_out.pairs else {}
     return {
-        "pairs": summarize_pairs(scores, align.beta),
-        "answers": summarize_answers(answers) | compare_with_pairs(samples, [pair.group for pair in asked]),
+        "pairs": summarize_pairs(pair_scores, align.beta) if held_out.pairs else None,
+        "thumbs": summarize_thumbs(thumb_scores, align.beta) if thumbs else None,
+        "answers": summarize_answers(answers) | compared,
         "drift": summarize_answers(drift),
         "samples": samples[: train.report_samples],
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A prompt of the preferences with the answers that are known."""
+
+    id: str
+    group: str
+    prompt: list[int]
+    answers: dict[str, list[int]]
+    """chosen and rejected, or the one that has a thumb."""
+
+
+def _ask_pair(pair: PreferencePair) -> _Asked:
+    return _Asked(pair.id, pair.group, pair.prompt, {"chosen": pair.chosen, "rejected": pair.rejected})
+
+
+def _ask_thumb(answer: RatedAnswer) -> _Asked:
+    return _Asked(
+        answer.id, answer.group, answer.prompt, {"chosen" if answer.is_desirable else "rejected": answer.answer}
+    )
+
+
+def _decode_sample(question: _Asked, answer: AnswerScore, tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
+    texts = {
+        "prompt": question.prompt,
+        **question.answers,
+        "tuned": answer.tuned.tokens,
+        "aligned": answer.aligned.tokens,
+    }
+    return {name: str(tokenizer.decode(ids, skip_special_tokens=True)) for name, ids in texts.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +111,13 @@ def _read_instructions(
     return list(islice((each for each in prompts if len(each.prompt) <= limit), align.measured_prompts))
 
 
-def _select_prompts(pairs: list[PreferencePair], count: int) -> list[PreferencePair]:
-    """Return one pair of each of the first prompts, in the order of the records' ids."""
-    first = {pair.group: pair for pair in sorted(pairs, key=lambda pair: pair.id, reverse=True)}
-    return sorted(first.values(), key=lambda pair: pair.id)[:count]
+def _select_prompts(questions: list[_Asked], count: int) -> list[_Asked]:
+    """Return one question of each of the first groups, in the order of the records' ids."""
+    first = {each.group: each for each in sorted(questions, key=lambda each: each.id, reverse=True)}
+    return sorted(first.values(), key=lambda each: each.id)[:count]
 
 
-def _count_new_tokens(pairs: list[PreferencePair], max_length: int) -> int:
-    """Return the maximum length of a measured answer: twice the longest answer of a pair, within align.max_length."""
-    longest_answer = max(max(len(pair.chosen), len(pair.rejected)) for pair in pairs)
-    return max(1, min(2 * longest_answer, max_length - max(len(pair.prompt) for pair in pairs)))
+def _count_new_tokens(asked: list[_Asked], max_length: int) -> int:
+    """Return the maximum length of a measured answer: twice the longest known answer, within align.max_length."""
+    longest_answer = max(len(answer) for each in asked for answer in each.answers.values())
+    return max(1, min(2 * longest_answer, max_length - max(len(each.prompt) for each in asked)))

@@ -14,7 +14,8 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedModel
 
-from seodang.alignment.preferences import PreferencePair
+from seodang.alignment.preferences import PreferencePair, RatedAnswer
+from seodang.alignment.thumbs import ThumbScore
 from seodang.inference.choice_requests import ChoiceRequest
 from seodang.inference.generation import Generation, generate
 from seodang.inference.logits import compute_logits
@@ -85,21 +86,32 @@ class ModelPair:
 
 def score_pairs(models: ModelPair, pairs: Sequence[PreferencePair], batch_tokens: int) -> list[PairScore]:
     """Return the log-probabilities of both answers of each pair, by both models."""
-    tuned, aligned = (_score(models.select(name), pairs, batch_tokens) for name in (TUNED, ALIGNED))
+    requests = [
+        ChoiceRequest(pair.id, pair.prompt, (("chosen", pair.chosen), ("rejected", pair.rejected))) for pair in pairs
+    ]
+    tuned, aligned = (_score(models.select(name), requests, batch_tokens) for name in (TUNED, ALIGNED))
     return [
         PairScore(pair.id, pair.group, pair.language, pair.task, *before, *after)
         for pair, before, after in zip(pairs, tuned, aligned, strict=True)
     ]
 
 
-def _score(model: Any, pairs: Sequence[PreferencePair], batch_tokens: int) -> list[tuple[float, float]]:
-    requests = [
-        ChoiceRequest(pair.id, pair.prompt, (("chosen", pair.chosen), ("rejected", pair.rejected))) for pair in pairs
+def score_thumbs(models: ModelPair, answers: Sequence[RatedAnswer], batch_tokens: int) -> list[ThumbScore]:
+    """Return the log-probability of each answer with a thumb, by both models."""
+    requests = [ChoiceRequest(each.id, each.prompt, (("answer", each.answer),)) for each in answers]
+    tuned, aligned = (_score(models.select(name), requests, batch_tokens) for name in (TUNED, ALIGNED))
+    return [
+        ThumbScore(answer.group, answer.is_desirable, *before, *after)
+        for answer, before, after in zip(answers, tuned, aligned, strict=True)
     ]
-    scores: dict[int, tuple[float, float]] = {}
+
+
+def _score(model: Any, requests: Sequence[ChoiceRequest], batch_tokens: int) -> list[tuple[float, ...]]:
+    """Return the log-probabilities of the options of each request in nats."""
+    scores: dict[int, tuple[float, ...]] = {}
     for batch in score_choices(model, requests, batch_tokens):
-        scores |= {index: (chosen.nats, rejected.nats) for index, (chosen, rejected) in batch}
-    return [scores[index] for index in range(len(pairs))]
+        scores |= {index: tuple(option.nats for option in options) for index, options in batch}
+    return [scores[index] for index in range(len(requests))]
 
 
 def answer_prompts(

@@ -31,6 +31,8 @@ class RatedAnswer:
     """A prompt with one answer, which ends with the end token, and its thumb."""
 
     id: str
+    group: str
+    """Answers with equal groups belong to the same question and are not independent of each other."""
     prompt: list[int]
     answer: list[int]
     is_desirable: bool
@@ -48,7 +50,13 @@ class Preferences:
     def list_answers(self) -> list[RatedAnswer]:
         """Return the single answers, with both sides of each pair among them."""
         sides = [
-            RatedAnswer(id=f"{pair.id}/{name}", prompt=pair.prompt, answer=answer, is_desirable=is_desirable)
+            RatedAnswer(
+                id=f"{pair.id}/{name}",
+                group=pair.group,
+                prompt=pair.prompt,
+                answer=answer,
+                is_desirable=is_desirable,
+            )
             for pair in self.pairs
             for name, answer, is_desirable in (("chosen", pair.chosen, True), ("rejected", pair.rejected, False))
         ]
@@ -71,6 +79,7 @@ def tokenize_preferences(
     too_long = 0
     for record in records:
         tokens = tokenize_record(tokenizer, record, format)
+        group = record.group or "".join(f"{record.instruction}\x1f{record.input}".split())
         rejected = _tokenize_rejected(record, tokenizer, format)
         if len(tokens.prompt) + max(len(tokens.completion), len(rejected)) > max_length:
             too_long += 1
@@ -78,7 +87,7 @@ def tokenize_preferences(
             pairs.append(
                 PreferencePair(
                     id=record.id,
-                    group=record.group or "".join(f"{record.instruction}\x1f{record.input}".split()),
+                    group=group,
                     language=record.language,
                     task=record.task,
                     prompt=tokens.prompt,
@@ -88,7 +97,13 @@ def tokenize_preferences(
             )
         elif record.desirable is not None:
             answers.append(
-                RatedAnswer(id=record.id, prompt=tokens.prompt, answer=tokens.completion, is_desirable=record.desirable)
+                RatedAnswer(
+                    id=record.id,
+                    group=group,
+                    prompt=tokens.prompt,
+                    answer=tokens.completion,
+                    is_desirable=record.desirable,
+                )
             )
     return Preferences(pairs=pairs, answers=answers, too_long=too_long)
 

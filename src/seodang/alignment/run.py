@@ -197,6 +197,8 @@ def _log_result(report: Mapping[str, Any]) -> None:
         _log_rewards(report["rewards"])
     if report["pairs"]:
         _log_pairs(report["pairs"], report["answers"])
+    if report["thumbs"]:
+        _log_thumbs(report["thumbs"], report["answers"])
 
 
 def _log_rewards(rewards: Mapping[str, Any]) -> None:
@@ -229,6 +231,20 @@ def _log_pairs(pairs: Mapping[str, Any], answers: Mapping[str, Any]) -> None:
             after=pairs["aligned_accuracy"]["value"],
             change=_format_figure(pairs["accuracy_change"]),
             reward=pairs["reward_accuracy"]["value"],
+            divergence=answers["kl_per_token"]["value"] or 0.0,
+        )
+    )
+
+
+def _log_thumbs(thumbs: Mapping[str, Any], answers: Mapping[str, Any]) -> None:
+    logger.info(
+        _(
+            "held-out thumbs ({good} up, {bad} down): good answers gained more than bad ones with a probability of"
+            " {reward:.0%}; log-probability of good answers {change}; KL per token {divergence:.3f}",
+            good=thumbs["good"],
+            bad=thumbs["bad"],
+            reward=thumbs["reward_accuracy"]["value"],
+            change=_format_figure(thumbs["chosen_change"]),
             divergence=answers["kl_per_token"]["value"] or 0.0,
         )
     )

@@ -15,7 +15,8 @@ class AlignBoundParams(Section):
     """What the aligned model may change; the gate compares the complete interval of each figure with its bound."""
 
     minimum_pairs: PositiveInt
-    """dpo, kto, orpo: held-out pairs; with fewer, the aligned model is not promoted."""
+    """dpo, kto, orpo: held-out pairs; with fewer, the aligned model is not promoted. With kto, as many held-out
+    questions with a thumb up and as many with a thumb down judge too."""
     minimum_reward_accuracy: Ratio
     """Share of held-out pairs whose preferred answer gained more log-probability than the rejected one; it must be
     above this."""
@@ -117,7 +118,7 @@ class AlignParams(Section):
         if self.batch_size % self.micro_batch_size:
             raise ValueError(
                 _(
-                    "batch_size {batch_size} is no multiple of micro_batch_size {micro_batch_size}",
+                    "batch_size {batch_size} is no multiple of micro_batch_size {micro_batch_size}; change one of them",
                     batch_size=self.batch_size,
                     micro_batch_size=self.micro_batch_size,
                 )

@@ -14,10 +14,13 @@ from seodang.i18n import N_, Message
 
 TUNED: Final = "tuned"
 ALIGNED: Final = "aligned"
+USES_THUMBS: Final = frozenset({"kto"})
+"""Methods that learn from thumbs, and are judged by them where too few pairs are held out."""
 WITHOUT_REFERENCE: Final = frozenset({"orpo"})
 """Methods that are not trained against a reference."""
 _LABELS: Final = {
     "reward_accuracy": N_("share of held-out pairs whose preferred answer gained more"),
+    "thumb_accuracy": N_("probability that a held-out answer marked good gained more than one marked bad"),
     "aligned_accuracy": N_("share of held-out pairs whose preferred answer is likelier"),
     "chosen_change": N_("change of the log-probability of preferred answers"),
     "reward_change": N_("change of the mean reward on held-out prompts"),
@@ -69,12 +72,12 @@ class BoundCheck:
 
 
 def check_bounds(report: Mapping[str, Any], bounds: AlignBoundParams) -> list[BoundCheck]:
-    """Return the bounded figures of a report of stage `align`; none with too few held-out pairs, or prompts for GRPO.
+    """Return the bounded figures of a report of stage `align`; none with too few held-out preferences or prompts.
 
     Drift and length are measured on instructions of the validation split: on the prompts of the pairs, other answers
     are the aim. Prompts with rules are such instructions themselves. ORPO starts from the base and has no reference.
     Its distance from the tuned model is no drift, and a gain over that model is not its reward: it must prefer the
-    better answers by itself.
+    better answers by itself. KTO is judged by held-out thumbs where there are too few pairs.
 
     Args:
         report: Of the stage.
@@ -84,7 +87,6 @@ def check_bounds(report: Mapping[str, Any], bounds: AlignBoundParams) -> list[Bo
         return []
     rewards = report.get("rewards")
     answers = rewards if rewards and "reward_model" not in report else report["drift"]
-    pairs = report["pairs"]
     length = BoundCheck(
         "length_ratio", answers["length_ratio"], bounds.minimum_length_ratio, bounds.maximum_length_ratio
     )
@@ -92,19 +94,22 @@ def check_bounds(report: Mapping[str, Any], bounds: AlignBoundParams) -> list[Bo
     if rewards:
         change = rewards["reward"]["change"]
         return [BoundCheck("reward_change", change, bounds.minimum_reward_change, None, is_strict=True), drift, length]
-    if report["method"] in WITHOUT_REFERENCE:
-        return [_build_accuracy_check("aligned_accuracy", pairs, bounds), length]
+    name, preferences = _choose_accuracy(report, bounds)
+    accuracy = preferences["reward_accuracy" if name == "thumb_accuracy" else name]
     return [
-        _build_accuracy_check("reward_accuracy", pairs, bounds),
-        BoundCheck("chosen_change", pairs["chosen_change"], -bounds.maximum_chosen_drop, None),
-        drift,
+        # The bound itself is not enough, because by default it is that of chance.
+        BoundCheck(name, accuracy, bounds.minimum_reward_accuracy, None, is_strict=True),
+        BoundCheck("chosen_change", preferences["chosen_change"], -bounds.maximum_chosen_drop, None),
+        *([] if report["method"] in WITHOUT_REFERENCE else [drift]),
         length,
     ]
 
 
-def _build_accuracy_check(name: str, pairs: Mapping[str, Any], bounds: AlignBoundParams) -> BoundCheck:
-    """Return the check of an accuracy; the bound itself is not enough, because by default it is that of chance."""
-    return BoundCheck(name, pairs[name], bounds.minimum_reward_accuracy, None, is_strict=True)
+def _choose_accuracy(report: Mapping[str, Any], bounds: AlignBoundParams) -> tuple[str, Mapping[str, Any]]:
+    """Return the name of the accuracy that judges, and the figures of the pairs or thumbs that it is among."""
+    if _count_pairs(report) < bounds.minimum_pairs:
+        return "thumb_accuracy", report["thumbs"]
+    return "aligned_accuracy" if report["method"] in WITHOUT_REFERENCE else "reward_accuracy", report["pairs"]
 
 
 def build_alignment_reasons(report: Mapping[str, Any], bounds: AlignBoundParams) -> list[Reason]:
@@ -122,8 +127,12 @@ def build_alignment_reasons(report: Mapping[str, Any], bounds: AlignBoundParams)
     return [_build_reason(check) for check in check_bounds(report, bounds)]
 
 
+def _count_pairs(report: Mapping[str, Any]) -> int:
+    return int((report.get("pairs") or {}).get("pairs", 0))
+
+
 def _describe_shortage(report: Mapping[str, Any], bounds: AlignBoundParams) -> Message | None:
-    """Return that there are too few held-out prompts or pairs; None if there are enough."""
+    """Return that there are too few held-out prompts, pairs or thumbs; None if there are enough."""
     if (rewards := report.get("rewards")) is not None:
         count, minimum = int(rewards["prompts"]), bounds.minimum_prompts
         prompts = Message("{count} held-out prompt", plural="{count} held-out prompts", count=count)
@@ -131,14 +140,40 @@ def _describe_shortage(report: Mapping[str, Any], bounds: AlignBoundParams) -> M
             "rewards undecided: {prompts}, and align.bounds.minimum_prompts is {minimum}",
             {"prompts": prompts, "minimum": minimum},
         )
-    else:
-        count, minimum = int((report.get("pairs") or {}).get("pairs", 0)), bounds.minimum_pairs
-        pairs = Message("{count} held-out pair", plural="{count} held-out pairs", count=count)
-        message = Message(
-            "preferences undecided: {pairs}, and align.bounds.minimum_pairs is {minimum}",
-            {"pairs": pairs, "minimum": minimum},
-        )
-    return message if count < minimum else None
+        return message if count < minimum else None
+    minimum, values = bounds.minimum_pairs, describe_held_out(_count_pairs(report), _count_questions(report))
+    if max(_count_pairs(report), _count_questions(report) or 0) >= minimum:
+        return None
+    return Message(
+        "preferences undecided: {held_out}, and align.bounds.minimum_pairs is {minimum}",
+        {"held_out": values, "minimum": minimum},
+    )
+
+
+def _count_questions(report: Mapping[str, Any]) -> int | None:
+    """Return the number of held-out questions whose thumbs judge; None with a method that they do not judge."""
+    if report.get("method") not in USES_THUMBS:
+        return None
+    return int((report.get("thumbs") or {}).get("questions", 0))
+
+
+def describe_held_out(pairs: int, questions: int | None) -> Message:
+    """Return what is held out of preferences, in words.
+
+    Args:
+        pairs: Held-out pairs.
+        questions: Held-out questions with a thumb up, or with a thumb down if these are fewer; None: thumbs do not
+            judge the method.
+    """
+    text = Message("{count} held-out pair", plural="{count} held-out pairs", count=pairs)
+    if questions is None:
+        return text
+    thumbs = Message(
+        "thumbs for {count} held-out question (up or down, whichever has fewer)",
+        plural="thumbs for {count} held-out questions (up or down, whichever has fewer)",
+        count=questions,
+    )
+    return Message("{pairs} and {thumbs}", {"pairs": text, "thumbs": thumbs})
 
 
 def _build_reason(check: BoundCheck) -> Reason:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from seodang.config import AlignParams
-from seodang.i18n import _, ngettext
+from seodang.gate.alignment import USES_THUMBS, describe_held_out
+from seodang.i18n import _, get_language, ngettext
 from seodang.io.jsonl import read_records
 from seodang.paths import Paths
+from seodang.records import count_questions
 
 
 def find_preference_problems(align: AlignParams, paths: Paths) -> list[str]:
@@ -52,39 +55,57 @@ def _count_prompts(align: AlignParams, file: Path) -> int:
 
 
 def _find_pair_problems(align: AlignParams, paths: Paths) -> list[str]:
+    uses_thumbs = align.method in USES_THUMBS
     problems = []
-    if not _count_records(paths.preferences_train, needs_pair=align.method != "kto"):
+    if not any(is_pair or uses_thumbs for is_pair in _iter_is_pair(paths.preferences_train)):
         problems.append(
             _(
                 "align.method {method}: there is no preference record to train on; name sources in align.sources",
                 method=align.method,
             )
         )
-    held_out = _count_records(paths.preferences_test, needs_pair=True)
-    if not held_out:
-        problems.append(
-            _(
-                "align.method {method}: no preference pair is held out, and only held-out pairs can judge the aligned"
-                " model; thumbs up or down cannot. Add preference pairs to align.sources: prepare.preferences_test_ratio"
-                " of them is held out, and align.bounds.minimum_pairs, {minimum}, are needed",
-                method=align.method,
-                minimum=align.bounds.minimum_pairs,
-            )
-        )
-    elif held_out < align.bounds.minimum_pairs:
-        problems.append(
-            _(
-                "align.method {method}: {pairs}, and align.bounds.minimum_pairs is {minimum}, so the aligned model could"
-                " not be promoted. Add preference pairs to align.sources, or lower align.bounds.minimum_pairs",
-                method=align.method,
-                pairs=ngettext("{count} held-out pair", "{count} held-out pairs", held_out),
-                minimum=align.bounds.minimum_pairs,
-            )
-        )
+    pairs = sum(_iter_is_pair(paths.preferences_test))
+    questions = _count_questions(paths.preferences_test) if uses_thumbs else None
+    if max(pairs, questions or 0) < align.bounds.minimum_pairs:
+        problems.append(_describe_shortage(align, pairs, questions))
     return problems
 
 
-def _count_records(file: Path, *, needs_pair: bool) -> int:
-    if not file.exists():
-        return 0
-    return sum(bool(record.rejected) or not needs_pair for record in read_records(file))
+def _describe_shortage(align: AlignParams, pairs: int, questions: int | None) -> str:
+    held_out = describe_held_out(pairs, questions).translate(get_language())
+    if not pairs and not questions:
+        return _(
+            "align.method {method}: {held_out}, and nothing else can judge the aligned model. Add {wanted} to"
+            " align.sources: prepare.preferences_test_ratio of them is held out, and align.bounds.minimum_pairs,"
+            " {minimum}, are needed",
+            method=align.method,
+            held_out=held_out,
+            wanted=_list_wanted(questions),
+            minimum=align.bounds.minimum_pairs,
+        )
+    return _(
+        "align.method {method}: {held_out}, and align.bounds.minimum_pairs is {minimum}, so the aligned model could"
+        " not be promoted. Add {wanted} to align.sources, or lower align.bounds.minimum_pairs",
+        method=align.method,
+        held_out=held_out,
+        wanted=_list_wanted(questions),
+        minimum=align.bounds.minimum_pairs,
+    )
+
+
+def _list_wanted(questions: int | None) -> str:
+    return _("preference pairs") if questions is None else _("preference pairs, or thumbs of both kinds,")
+
+
+def _iter_is_pair(file: Path) -> Iterator[bool]:
+    """Yield whether each preference record of a split is a pair."""
+    yield from (bool(record.rejected) for record in (read_records(file) if file.exists() else []))
+
+
+def _count_questions(file: Path) -> int:
+    """Return the number of questions whose thumbs judge; `align` also leaves out answers that are too long."""
+    return count_questions(
+        (record.group or record.id, is_desirable)
+        for record in (read_records(file) if file.exists() else [])
+        for is_desirable in ([True, False] if record.rejected else [bool(record.desirable)])
+    )

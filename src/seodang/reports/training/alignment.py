@@ -51,6 +51,8 @@ class AlignmentPageData:
     checks: Sequence[BoundCheck]
     figures: Sequence[Figure]
     """On held-out pairs."""
+    thumb_figures: Sequence[Figure]
+    """On held-out answers with a thumb."""
     reward_figures: Sequence[Figure]
     """On held-out prompts with rewards."""
     curves: Mapping[str, Points]
@@ -78,6 +80,7 @@ def build_page_data(
             reasons=reasons,
             checks=check_bounds(report, bounds),
             figures=_list_figures(report["pairs"], report["answers"], report["drift"]) if report["pairs"] else [],
+            thumb_figures=_list_thumb_figures(report["thumbs"], report) if report.get("thumbs") else [],
             reward_figures=[
                 *_list_reward_model_figures(report.get("reward_model")),
                 *_list_reward_figures(report.get("rewards") or {}),
@@ -91,11 +94,6 @@ def build_page_data(
 
 
 def _list_figures(pairs: Mapping[str, Any], answers: Mapping[str, Any], drift: Mapping[str, Any]) -> list[Figure]:
-    chosen, rejected = (
-        [pairs[name] for name in (f"tuned_{side}_log_probability", f"aligned_{side}_log_probability", f"{side}_change")]
-        for side in ("chosen", "rejected")
-    )
-    lengths = (answers["tuned_length"], answers["aligned_length"])
     likelier, closer, chrf = (
         [figures[name] for name in names]
         for figures, names in (
@@ -108,15 +106,45 @@ def _list_figures(pairs: Mapping[str, Any], answers: Mapping[str, Any], drift: M
         Figure(N_("better answer likelier"), "share", *likelier),
         Figure(N_("better answer gained more (implicit reward)"), "share", None, None, pairs["reward_accuracy"]),
         Figure(N_("margin of the implicit rewards"), "nats", None, None, pairs["reward_margin"]),
-        Figure(N_("log-probability of the better answer"), "nats", *chosen),
-        Figure(N_("log-probability of the worse answer"), "nats", *rejected),
+        Figure(N_("log-probability of the better answer"), "nats", *_get_log_probabilities(pairs, "chosen")),
+        Figure(N_("log-probability of the worse answer"), "nats", *_get_log_probabilities(pairs, "rejected")),
         Figure(N_("own answer closer to the better one"), "share", *closer),
         Figure(N_("chrF of the own answer to the better one"), "ratio", *chrf),
+        *_list_answer_figures(answers, drift),
+    ]
+
+
+def _list_thumb_figures(thumbs: Mapping[str, Any], report: Mapping[str, Any]) -> list[Figure]:
+    """Return the figures on thumbs; those on the own answers follow only where no pairs have them."""
+    return [
+        Figure(
+            N_("good answer gained more than a bad one (implicit reward)"),
+            "share",
+            None,
+            None,
+            thumbs["reward_accuracy"],
+        ),
+        Figure(N_("difference of the mean implicit rewards"), "nats", None, None, thumbs["reward_margin"]),
+        Figure(N_("log-probability of a good answer"), "nats", *_get_log_probabilities(thumbs, "chosen")),
+        Figure(N_("log-probability of a bad answer"), "nats", *_get_log_probabilities(thumbs, "rejected")),
+        *([] if report["pairs"] else _list_answer_figures(report["answers"], report["drift"])),
+    ]
+
+
+def _list_answer_figures(answers: Mapping[str, Any], drift: Mapping[str, Any]) -> list[Figure]:
+    lengths = (answers["tuned_length"], answers["aligned_length"])
+    return [
         Figure(N_("KL divergence per token, on other instructions"), "score", None, None, drift["kl_per_token"]),
         Figure(N_("KL divergence per token"), "score", None, None, answers["kl_per_token"]),
         Figure(N_("length of the answers in tokens"), "tokens", *lengths, None),
         Figure(N_("length, relative to the tuned model"), "ratio", None, None, answers["length_ratio"]),
     ]
+
+
+def _get_log_probabilities(figures: Mapping[str, Any], side: str) -> tuple[Estimated, Estimated, Estimated]:
+    """Return the values of the tuned and the aligned model, and the change."""
+    before, after = (figures[f"{model}_{side}_log_probability"] for model in ("tuned", "aligned"))
+    return before, after, figures[f"{side}_change"]
 
 
 def _list_reward_model_figures(model: Mapping[str, Any] | None) -> list[Figure]:

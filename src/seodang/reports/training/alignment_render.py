@@ -24,6 +24,7 @@ _OUTCOME_CLASSES: Final = {True: "met", False: "unmet", None: "open"}
 _UNITS: Final = {
     "reward_accuracy": "share",
     "aligned_accuracy": "share",
+    "thumb_accuracy": "share",
     "chosen_change": "nats",
     "length_ratio": "ratio",
 }

@@ -109,7 +109,9 @@ def find_truncated_pair(view: View) -> Finding | None:
     short, long = sorted((view.answer, rejected), key=len)
     for answer in (short, long):
         if (answer is short and _is_beginning(short, long)) or _is_cut(answer, view):
-            return Finding("output" if answer == view.answer else "rejected", shorten(f"…{answer[-MIN_CUT_CHARACTERS:]}"))
+            return Finding(
+                "output" if answer == view.answer else "rejected", shorten(f"…{answer[-MIN_CUT_CHARACTERS:]}")
+            )
     return None
 
 
