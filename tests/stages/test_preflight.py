@@ -193,6 +193,15 @@ def test_rewards_by_rules_need_held_out_prompts_and_no_preference_records(paths)
     run(paths, align={"method": "grpo", "selections": 2, "bounds": {"minimum_prompts": 48}})
 
 
+def test_without_any_held_out_prompt_no_lower_bound_is_advised(paths):
+    write_records(paths.get_split_path("test"), [])
+    with pytest.raises(PreflightError) as caught:
+        run(paths, align={"method": "grpo"})
+    assert "no held-out prompt can judge the aligned model. Add records to ingest.sources" in str(caught.value)
+    assert "minimum_prompts, 50, are needed" in str(caught.value)
+    assert "lower align.bounds" not in str(caught.value)
+
+
 def test_a_reward_model_needs_preference_pairs_for_itself_and_for_its_prompts(paths, make_preference_records):
     write_records(paths.preferences_train, [])
     write_records(paths.preferences_test, make_preference_records(3))

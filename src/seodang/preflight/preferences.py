@@ -34,6 +34,16 @@ def _find_prompt_problems(align: AlignParams, file: Path, sources: str) -> list[
     prompts = _count_prompts(align, file)
     if prompts >= align.bounds.minimum_prompts:
         return []
+    if not prompts:
+        return [
+            _(
+                "align.method {method}: no held-out prompt can judge the aligned model. Add records to {sources}:"
+                " align.bounds.minimum_prompts, {minimum}, are needed in the test split",
+                method=align.method,
+                minimum=align.bounds.minimum_prompts,
+                sources=sources,
+            )
+        ]
     return [
         _(
             "align.method {method}: at most {prompts}, and align.bounds.minimum_prompts is {minimum}, so the aligned model"
