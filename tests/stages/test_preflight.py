@@ -194,10 +194,11 @@ def test_rewards_by_rules_need_held_out_prompts_and_no_preference_records(paths)
 
 
 def test_without_any_held_out_prompt_no_lower_bound_is_advised(paths):
-    write_records(paths.get_split_path("test"), [])
+    write_records(paths.preferences_train, [])
+    write_records(paths.preferences_test, [])
     with pytest.raises(PreflightError) as caught:
-        run(paths, align={"method": "grpo"})
-    assert "no held-out prompt can judge the aligned model. Add records to ingest.sources" in str(caught.value)
+        run(paths, align={"method": "grpo", "reward": "model"})
+    assert "no held-out prompt can judge the aligned model. Add records to align.sources" in str(caught.value)
     assert "minimum_prompts, 50, are needed" in str(caught.value)
     assert "lower align.bounds" not in str(caught.value)
 

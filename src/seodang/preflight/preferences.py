@@ -38,7 +38,7 @@ def _find_prompt_problems(align: AlignParams, file: Path, sources: str) -> list[
         return [
             _(
                 "align.method {method}: no held-out prompt can judge the aligned model. Add records to {sources}:"
-                " align.bounds.minimum_prompts, {minimum}, are needed in the test split",
+                " align.bounds.minimum_prompts, {minimum}, are needed in the part that is held out",
                 method=align.method,
                 minimum=align.bounds.minimum_prompts,
                 sources=sources,
