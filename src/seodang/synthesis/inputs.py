@@ -133,25 +133,30 @@ def read_quarantine(name: str, folder: Path, skipped: Skipped) -> Iterator[Quara
                 )
             )
         task = _read_original(line["row"], name)
-        if task is None:
-            skipped.add("no_single_turn")
+        if isinstance(task, str):
+            skipped.add(task)
         else:
             origin = {key: line.get(key) for key in ("source", "file", "source_row")}
             rules = tuple(rule for rule in line["rules"] if rule.get("severity") == "reject")
             yield QuarantinedRow(task, rules, origin)
 
 
-def _read_original(original: object, location: str) -> SourceTask | None:
-    """Return the task of a row as it is in its file; None if it is a conversation or no record."""
+def _read_original(original: object, location: str) -> SourceTask | str:
+    """Return the task of a row as it is in its file, or why there is none: it is a conversation, or a preference.
+
+    A preference is about the answers that the row has: a bad one must not come back as one to learn.
+    """
     if not isinstance(original, dict):
-        return None
+        return "no_single_turn"
     try:
         reader = detect_reader(list(original), [original], format="auto", columns=None, table=None, location=location)
         samples = list(reader.convert(original))
     except SourceError:
-        return None
-    if len(samples) != 1 or samples[0].turns or samples[0].rejected or not isinstance(samples[0].instruction, str):
-        return None
+        return "no_single_turn"
+    if any(sample.rejected or sample.desirable is not None for sample in samples):
+        return "preference"
+    if len(samples) != 1 or samples[0].turns or not isinstance(samples[0].instruction, str):
+        return "no_single_turn"
     return _build_task(samples[0].instruction, samples[0].input, samples[0].output)
 
 

@@ -86,6 +86,24 @@ def test_a_row_that_breaks_its_rule_again_or_another_one_is_rejected(quarantine,
     ]
 
 
+def test_a_preference_is_left_out_so_that_no_bad_answer_comes_back_as_one_to_learn(
+    quarantine, make_recipe_params, tmp_path
+):
+    lines = quarantine(
+        [
+            {"prompt": "인사하세요.", "completion": "{{이름}} 님", "label": False},
+            {"prompt": "물의 끓는점을 알려 주세요.", "completion": "{{이름}} 님, 섭씨 100도입니다.", "label": True},
+        ]
+    )
+    assert [line["rules"][0]["id"] for line in lines] == ["unfilled-placeholder"] * 2
+    quarantine([{"prompt": "인사하세요.", "chosen": "안녕하세요.", "rejected": " "}])
+    with pytest.raises(SourceError, match="left out by reason: preference 1"):
+        build_recipe(make_recipe_params("rewrite"), tmp_path)
+    write_rows(tmp_path / "quarantine.jsonl", lines)
+    with pytest.raises(SourceError, match="left out by reason: preference 2"):
+        build_recipe(make_recipe_params("rewrite"), tmp_path)
+
+
 def test_a_quarantine_without_a_row_that_can_be_rewritten_is_refused(quarantine, make_recipe_params, tmp_path):
     quarantine(ROWS[2:3])
     with pytest.raises(SourceError, match="left out by reason: record-rejected 1"):
