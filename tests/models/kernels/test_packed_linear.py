@@ -10,10 +10,12 @@ from transformers import BloomConfig, BloomForCausalLM, LlamaConfig, LlamaForCau
 
 from seodang.models.kernels import packed_linear
 from seodang.models.kernels.norms import use_fused_norms
-from seodang.models.kernels.packed_linear import PackedLinears
+from seodang.models.kernels.packed_linear import PackedLinears, can_pack
 
 IDS = torch.arange(5, 65).reshape(3, 20)
 TOLERANCES = {torch.float32: 1e-5, torch.bfloat16: 3e-2}
+NEEDS_BF16 = pytest.mark.skipif(not can_pack(torch.bfloat16), reason="this CPU takes no packed bf16 weights")
+DTYPES = [torch.float32, pytest.param(torch.bfloat16, marks=NEEDS_BF16)]
 
 
 def make_llama(dtype=torch.float32, **changes):
@@ -54,7 +56,7 @@ def compute(model, ids=IDS):
     return model(input_ids=ids).logits.float()
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=NEEDS_BF16 if name == "bf16" else ()) for name in MAKERS])
 def test_a_model_computes_the_same_with_packed_weights_and_bit_for_bit_after_them(name):
     model = MAKERS[name]()
     usual = compute(model)
@@ -69,7 +71,7 @@ def test_a_model_computes_the_same_with_packed_weights_and_bit_for_bit_after_the
     assert torch.equal(compute(model), usual)
 
 
-@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(64, 48), (192, 6144), (2048, 640)])
 def test_a_row_has_the_same_bits_in_a_product_of_any_number_of_rows(dtype, shape):
     torch.manual_seed(1446)
@@ -80,6 +82,20 @@ def test_a_row_has_the_same_bits_in_a_product_of_any_number_of_rows(dtype, shape
     with torch.inference_mode():
         together = layer(rows)
         assert [count for count in range(2, 70) if not torch.equal(layer(rows[:count]), together[:count])] == []
+
+
+def test_on_a_cpu_without_bf16_instructions_a_bf16_model_keeps_its_layers(monkeypatch):
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    model = make_llama(torch.bfloat16)
+    usual = compute(model)
+
+    packed = PackedLinears.pack(model)
+
+    assert not packed.is_complete
+    assert count_packed(model) == 0
+    packed.prepare(16)
+    assert torch.equal(compute(model), usual)
+    assert PackedLinears.pack(make_llama()).is_complete  # fp32 needs no such instructions
 
 
 def test_gradients_are_those_of_the_layers():

@@ -45,7 +45,8 @@ class PackedLinears:
         """Let the linear layers of a model compute with packed weights.
 
         Nothing is packed if the model is not on a CPU, its linear layers have more than 2 GiB or another dtype than
-        fp32 and bf16, or this CPU's products are not what packing needs.
+        fp32 and bf16, this CPU has no instructions for packed bf16 weights (AVX2 alone is not enough), or its products
+        are not what packing needs.
 
         Args:
             model: In evaluation mode; its weights may not change before restore().
@@ -169,9 +170,17 @@ def _is_packable(layer: nn.Linear) -> bool:
         and "forward" not in layer.__dict__
         and weight.device.type == "cpu"
         and weight.dtype in _TOLERANCES
-        and torch.backends.mkldnn.is_available()
+        and can_pack(weight.dtype)
+    )
+
+
+def can_pack(dtype: torch.dtype) -> bool:
+    """Return whether oneDNN takes packed weights of fp32 or bf16 on this CPU; without support for bf16 it raises."""
+    return (
+        torch.backends.mkldnn.is_available()
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
         and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
+        and (dtype != torch.bfloat16 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))
     )
 
 
