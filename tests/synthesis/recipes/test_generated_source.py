@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.stages.test_prepare import PASSAGE
 
-from seodang.config import AlignParams, IngestParams, PromptParams, SourceParams
+from seodang.config import AlignParams, EvaluateParams, IngestParams, PromptParams, SourceParams
 from seodang.config.load import resolve_params
 from seodang.io.jsonl import read_json, read_rows, write_rows
 from seodang.licences.verdict import judge_licences, list_parts
@@ -13,6 +13,7 @@ from seodang.paths import Paths
 from seodang.stages import ingest, prepare, validate
 
 NO_ALIGNMENT = AlignParams.model_validate(resolve_params({})["align"])
+EVALUATE = EvaluateParams.model_validate(resolve_params({})["evaluate"])
 PRIMER = {"seed": 1, "sentiment_per_language": 1, "classification_per_language": 1, "open_per_language": 1}
 SUBJECTS = "물 불 흙 바람 나무 강 바다 산 별 달 해 구름 눈 비 꽃 새 말 소 쌀 콩".split()
 CLEAN = [
@@ -50,7 +51,7 @@ def run_stages(tmp_path, build_file_source, build_expectations, build_prepare_pa
             actions={"too_many_tokens": "off"},
         )
         validate.run(prompt=PromptParams(format="koalpaca"), expectations=expectations, max_length=1, paths=paths)
-        prepare.run(ingest=params, prepare=build_prepare_params(), paths=paths)
+        prepare.run(ingest=params, prepare=build_prepare_params(), evaluate=EVALUATE, paths=paths)
         return paths
 
     return run_stages
