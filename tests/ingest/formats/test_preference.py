@@ -28,6 +28,23 @@ ONE_QUESTION = {
     "trl implicit": {"chosen": chat(ASKED, GOOD), "rejected": chat(ASKED, BAD)},
     "prompt repeated in the answers": {"prompt": "Capital?", "chosen": chat(ASKED, GOOD), "rejected": chat(ASKED, BAD)},
     "prompt as text, answers as messages": {"prompt": "Capital?", "chosen": chat(GOOD), "rejected": chat(BAD)},
+    "ultrafeedback binarized": {  # `messages` is the prompt with the better answer
+        "prompt": "Capital?",
+        "messages": chat(ASKED, GOOD),
+        "chosen": chat(ASKED, GOOD),
+        "rejected": chat(ASKED, BAD),
+    },
+    "messages with the better answer, which is a text": {
+        "messages": chat(ASKED, GOOD),
+        "chosen": "Seoul",
+        "rejected": "Busan",
+    },
+    "prompt as messages, repeated in the answers": {
+        "prompt": chat(ASKED),
+        "chosen": chat(ASKED, GOOD),
+        "rejected": chat(ASKED, BAD),
+    },
+    "question under input": {"input": "Capital?", "chosen": "Seoul", "rejected": "Busan"},
     "llama-factory v1": {
         "chosen_messages": chat(ASKED, ("assistant", [{"type": "text", "value": "Seoul"}])),
         "rejected_messages": chat(ASKED, BAD),
@@ -61,6 +78,16 @@ def test_what_was_said_before_both_answers_stands_in_the_turns(tmp_path, list_me
     before = [("user", "Hi"), ("assistant", "Hello")]
     shapes = [
         {
+            "chosen": chat(("system", "Brief."), *before, ASKED, GOOD),
+            "rejected": chat(("system", "Brief."), *before, ASKED, BAD),
+        },
+        {
+            "prompt": chat(("system", "Brief."), *before, ASKED),
+            "chosen": chat(*before, ASKED, GOOD),
+            "rejected": chat(*before, ASKED, BAD),
+        },
+        {
+            "messages": chat(("system", "Brief."), *before, ASKED, BAD),
             "chosen": chat(("system", "Brief."), *before, ASKED, GOOD),
             "rejected": chat(("system", "Brief."), *before, ASKED, BAD),
         },
@@ -124,9 +151,12 @@ def test_a_pair_without_its_worse_answer_is_not_taken_for_a_plain_row(tmp_path, 
             ONE_QUESTION["trl"],
             {"prompt": "Capital?", "chosen": "Seoul", "rejected": None},
             {"prompt": "Capital?", "chosen": "Seoul", "rejected": " "},
+            {"chosen": chat(ASKED, GOOD), "rejected": chat(ASKED)},
+            {"prompt": chat(ASKED), "chosen": chat(GOOD), "rejected": []},
         ],
     )
-    assert [get_field_error(row["rejected"]) for row in rows] == [None, "rejected-blank", "rejected-blank"]
+    assert [get_field_error(row["rejected"]) for row in rows] == [None, *["rejected-blank"] * 4]
+    assert [row["output"] for row in rows] == ["Seoul"] * 5
 
 
 @pytest.mark.parametrize(
@@ -134,10 +164,11 @@ def test_a_pair_without_its_worse_answer_is_not_taken_for_a_plain_row(tmp_path, 
     [
         {"prompt": "Capital?", "completion": "Seoul"},
         {"prompt": chat(ASKED), "completion": chat(GOOD)},
+        {"prompt": "\n\nHuman: Capital?\n\nAssistant:", "completion": "Seoul"},
         {"messages": chat(ASKED, GOOD)},
         {"conversations": human(("human", "Capital?"), ("gpt", "Seoul"))},
     ],
-    ids=["trl", "trl conversational", "llama-factory messages", "llama-factory sharegpt"],
+    ids=["trl", "trl conversational", "hh-rlhf", "llama-factory messages", "llama-factory sharegpt"],
 )
 def test_ktos_label_says_whether_the_answer_is_good(tmp_path, record, read_rows):
     rows = read_rows(tmp_path, [{**record, "label": label} for label in (True, False)])

@@ -119,6 +119,11 @@ def parse_transcript(text: str) -> list[Message]:
     ]
 
 
+def parse_open_transcript(text: str) -> list[Message]:
+    """Return the messages of a transcript before an answer, which may already name the speaker of the answer."""
+    return [message for message in parse_transcript(text) if message.role == "user" or str(message.content).strip()]
+
+
 def build_sample(messages: Iterable[Message], system: str = "") -> Sample:
     """Return a conversation as a sample: the last question, its answer, and the earlier messages."""
     system, dialogue = _split_system(list(messages), system)

@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from seodang.ingest.formats.conversation import add_history, build_sample, collect_system_text, drop_unlearned_end
+from seodang.ingest.formats.conversation import (
+    add_history,
+    build_sample,
+    collect_system_text,
+    drop_unlearned_end,
+    is_transcript,
+    parse_open_transcript,
+)
 from seodang.ingest.formats.messages import Message, holds_messages, parse_messages
 from seodang.ingest.formats.sample import (
     Converter,
@@ -91,7 +98,7 @@ def build_qa_converter(question: str, contexts: Sequence[str], answer: str) -> C
 
     def convert(record: RawRecord) -> Iterable[Sample]:
         text, reply = record.get(question), record.get(answer)
-        if holds_messages(text) or holds_messages(reply):  # TRL's conversational prompt and completion
+        if holds_messages(text) or holds_messages(reply) or _is_open_transcript(text):  # conversations, as TRL's
             messages = [*_parse_side(text, "user"), *_parse_side(reply, "assistant")]
             return (build_sample(drop_unlearned_end(messages), collect_system_text(record)),)
         sample = Sample(
@@ -107,7 +114,14 @@ def build_qa_converter(question: str, contexts: Sequence[str], answer: str) -> C
     return convert
 
 
+def _is_open_transcript(value: object) -> bool:
+    """Return whether a value is a transcript of hh-rlhf up to the answer, and no text about people."""
+    return isinstance(value, str) and is_transcript(value) and value.rstrip().endswith("\n\nAssistant:")
+
+
 def _parse_side(value: object, role: str) -> list[Message]:
+    if isinstance(value, str) and _is_open_transcript(value):
+        return parse_open_transcript(value)
     return [Message(role, value)] if isinstance(value, str) and not holds_messages(value) else parse_messages(value)
 
 

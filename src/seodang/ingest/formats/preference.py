@@ -15,6 +15,7 @@ from seodang.ingest.formats.conversation import (
     build_sample,
     collect_system_text,
     is_transcript,
+    parse_open_transcript,
     parse_transcript,
 )
 from seodang.ingest.formats.messages import Message, holds_messages, parse_messages
@@ -41,18 +42,17 @@ def _build_pair(record: RawRecord, chosen: object, rejected: object) -> Sample:
     before = _parse_context(record)
     is_text = not isinstance(chosen, list | dict) and not isinstance(rejected, list | dict)
     if before is None and is_text and not is_transcript(chosen) and not holds_messages(chosen):
-        question = get_first(record, *_QUESTIONS)
+        question, more = _get_question(record)
         if question == "":
             return Sample(
                 make_field_error(TURNS_BROKEN, "chosen and rejected without a question"), chosen, rejected=rejected
             )
-        sample = Sample(
-            question, chosen, input=get_first(record, "input"), system=get_system(record), rejected=rejected
-        )
+        sample = Sample(question, chosen, input=more, system=get_system(record), rejected=rejected)
         return add_history(sample, record.get("history"))
     chosen_messages, rejected_messages = _parse_answer(chosen), _parse_answer(rejected)
     if before is None:
         before = _build_question(record) if chosen_messages[:1] and chosen_messages[0].role == "assistant" else []
+    before = _remove_repeated(before, chosen_messages, rejected_messages)
     shared_count = _count_shared(chosen_messages, rejected_messages)
     return _build_pair_sample(
         [*before, *chosen_messages[:shared_count]],
@@ -68,16 +68,18 @@ def _parse_context(record: RawRecord) -> list[Message] | None:
         if isinstance(record.get(key), list) or holds_messages(record.get(key)):
             return parse_messages(record[key])
         if is_transcript(record.get(key)):
-            return [
-                message
-                for message in parse_transcript(record[key])
-                if message.role == "user" or str(message.content).strip()
-            ]
+            return parse_open_transcript(record[key])
     return None
 
 
-def _build_question(record: RawRecord) -> list[Message]:
+def _get_question(record: RawRecord) -> tuple[object, object]:
+    """Return the question and the input; an input without a question is the question."""
     question, more = get_first(record, *_QUESTIONS), get_first(record, "input")
+    return (more, "") if question == "" else (question, more)
+
+
+def _build_question(record: RawRecord) -> list[Message]:
+    question, more = _get_question(record)
     text = f"{question}\n{more}" if isinstance(question, str) and isinstance(more, str) and more.strip() else question
     return (
         [
@@ -102,6 +104,17 @@ def _parse_answer(value: object) -> list[Message]:
     return parse_messages([value] if isinstance(value, dict) and not get_field_error(value) else value)
 
 
+def _remove_repeated(before: list[Message], *sides: list[Message]) -> list[Message]:
+    """Return the context without its last messages that an answer begins with.
+
+    The context of UltraFeedback's binarized pairs is the complete better conversation: the model would read the better
+    answer before it writes an answer.
+    """
+    lengths = range(len(before), 0, -1)
+    repeated = next((size for size in lengths if any(before[-size:] == side[:size] for side in sides)), 0)
+    return before[: len(before) - repeated]
+
+
 def _count_shared(chosen: list[Message], rejected: list[Message]) -> int:
     """Return the number of common leading messages; at least one message remains on each side."""
     most = max(min(len(chosen), len(rejected)) - 1, 0)
@@ -115,6 +128,8 @@ def _build_pair_sample(before: list[Message], chosen: list[Message], rejected: l
     rejected_sample = build_sample([*before, *(replace(message, learned=True) for message in rejected)], system)
     if get_field_error(sample.output):
         return replace(sample, rejected=rejected_sample.output if not get_field_error(rejected_sample.output) else "")
+    if not any(message.role == "assistant" for message in rejected):
+        return replace(sample, rejected="")
     if len(chosen) != 1 or len(rejected) != 1:
         return replace(
             sample,
