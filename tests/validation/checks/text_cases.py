@@ -52,6 +52,18 @@ VIOLATIONS = [
     ("pair-truncated", row(output="서울은 대한민국의 수도이며 한강을", rejected="모릅니다.")),
     ("pair-truncated", row(output="모릅니다.", rejected="먼저 서울을 보고 그리고")),
     ("pair-truncated", english(output="It goes:\n```\n1. Boil the water\n2. Pour it into", rejected="I do not know.")),
+    ("pair-truncated", row(output="서울은 한국의 수도입니다.", rejected="서울은 한국의 수도입")),
+    ("pair-truncated", row(output="모릅니다.", rejected="서울은 한국의 수도입니")),
+    ("pair-truncated", row(output=f"{LONG}. 한강이 흐릅니다.", rejected="모릅니다. 서울에 대한")),
+    ("pair-truncated", row(output=f"{LONG}는 사실을 압니다", rejected=LONG)),
+    (
+        "pair-truncated",
+        english(
+            "Write a Python function that adds numbers.",
+            output="def add(values):\n    total = 0\n    for value in values:\n        total += value\n    return total",
+            rejected="def add(values):\n    total = 0\n    for value in values:\n        total += val",
+        ),
+    ),
     ("rejected-language", row(rejected="It is the capital of the Republic of Korea.")),
     ("rejected-language", english(rejected="서울은 대한민국의 수도입니다.")),
     ("instruction-too-short", row(instruction="가")),
@@ -147,6 +159,73 @@ NEAR_MISSES = [
     ("pair-truncated", row(output="가을", rejected="노란 단풍이 드는 가을")),
     ("pair-truncated", english(output="the", rejected="an")),
     ("pair-truncated", row("빈칸을 채우세요.", output="를", rejected="을")),
+    # A complete answer without its full stop, which the other answer has or continues.
+    ("pair-truncated", row(output=LONG, rejected=f"{LONG}.")),
+    ("pair-truncated", row(output=LONG, rejected=f"{LONG}. 그리고 나폴레옹이 세웠습니다.")),
+    ("pair-truncated", row(output=LONG, rejected=f"{LONG} 그리고 나폴레옹이 세웠습니다")),
+    ("pair-truncated", row(output=LONG, rejected=f"{LONG}\n\n더 궁금한 점이 있으신가요?")),
+    ("pair-truncated", row(output=f"{LONG} ㅎㅎ", rejected=f"{LONG} ㅎㅎ 그런데 별거 없습니다.")),
+    ("pair-truncated", row(output=f"{LONG}😊", rejected=f"{LONG}😊 그런데 별거 없습니다.")),
+    (
+        "pair-truncated",
+        english(
+            output="Seoul is the capital of South Korea and its largest city",
+            rejected="Seoul is the capital of South Korea and its largest city (founded by Napoleon).",
+        ),
+    ),
+    (
+        "pair-truncated",
+        english(
+            output="apple, pear, plum, cherry, apricot, peach",
+            rejected="apple, pear, plum, cherry, apricot, peach, carrot",
+        ),
+    ),
+    (
+        "pair-truncated",
+        row(
+            output="- 돼지고기 300g\n- 김치 반 포기\n- 두부 한 모\n- 대파 한 대\n- 고춧가루",
+            rejected="- 돼지고기 300g\n- 김치 반 포기\n- 두부 한 모\n- 대파 한 대\n- 고춧가루\n- 설탕 다섯 컵입니다.",
+        ),
+    ),
+    (
+        "pair-truncated",
+        english(
+            "Write a Python function that adds two numbers.",
+            output="def add_numbers(first, second):\n    return first + second",
+            rejected="def add_numbers(first, second):\n    return first + second + 1  # wrong.",
+        ),
+    ),
+    (
+        "pair-truncated",
+        row(
+            output="정부가 내년 예산을 8% 늘려 청년 일자리와 주거 지원을 강화한다는 계획",
+            rejected="정부가 내년 예산을 8% 늘려 청년 일자리와 주거 지원을 강화한다는 계획입니다.",
+        ),
+    ),
+    # Answers that are no sentences.
+    (
+        "pair-truncated",
+        english("Correct the grammar: She like apple", output="She likes apples", rejected="She likes apple"),
+    ),
+    (
+        "pair-truncated",
+        english("Correct the grammar: She like apple", output="She likes apples.", rejected="She likes apple"),
+    ),
+    ("pair-truncated", english("What do you read?", output="I read the newspaper", rejected="I read the news")),
+    ("pair-truncated", english("Which article does 'elephant' have?", output="It is an", rejected="It is the")),
+    ("pair-truncated", english("Why did you come?", output="No reason, just because", rejected="I do not know.")),
+    ("pair-truncated", row("조사를 고치세요: 나는 밥이", output="나는 밥을", rejected="나는 밥가")),
+    ("pair-truncated", row("어디가 아파요?", output="왼쪽 발", rejected="왼쪽 발을")),
+    ("pair-truncated", row("빵집의 광고 문구를 지어 줘.", output="당신의 하루에 달콤함을", rejected="빵을 사세요.")),
+    ("pair-truncated", english("Give the song a title.", output="Love because of the", rejected="Here you are.")),
+    (
+        "pair-truncated",
+        row(
+            "그리움에 대한 시를 써 줘.",
+            output="그대 오는 길에 나는 꽃을 들고\n바람 부는 언덕에서 기다리네\n돌아오지 않는 그대를",
+            rejected="저는 시를 쓰지 않습니다.",
+        ),
+    ),
     (
         "pair-truncated",
         row(output=f"{LONG}.", rejected=f"{LONG}. 덧붙이자면 한강이 흐르는 아주 큰 도시이기도 합니다."),

@@ -34,7 +34,8 @@ RULES: Final = (
         ),
         fix=Message(
             "complete the answer: the model would learn to write cut answers, or that a cut answer is the worse one and"
-            " nothing else"
+            " nothing else; if the answers are complete without a full stop, set expectations.actions.pair_truncated to"
+            " warn"
         ),
     ),
     Rule(
@@ -60,6 +61,26 @@ _OF_GOOD_ANSWERS: Final = _OF_UNRATED_ROWS | {
 # pair-truncated looks at both answers.
 _OF_PAIRS: Final = _OF_UNRATED_ROWS | {"truncated"}
 _ENDS: Final = " \t\n.,!?…。！？\"'“”‘’`"
+
+
+_MIN_PROSE_CHARACTERS: Final = 120
+# Titles, slogans, verses and the words for a gap end as they like.
+_PHRASE_TASK: Final = re.compile(
+    r"\b(?:titles?|headlines?|slogans?|taglines?|mottos?|captions?|lyrics?|poems?|haikus?|songs?|verses?|blanks?"
+    r"|(?:complete|continue|finish) (?:the|this) (?:sentence|phrase|line|text|story)"
+    r"|which (?:word|article|conjunction))\b"
+    r"|제목|슬로건|표어|문구|카피|구호|건배사|가사|노래|(?:^|\s)시(?:를|의|로)?(?:\s|$)|빈칸|이어서|이어 (?:쓰|써)"
+    r"|조사를 (?:고|쓰|넣|바)|목적어|접속사"
+)
+# After these a short answer is complete, whatever the other one adds.
+_ENDS_COMPLETE: Final = re.compile(SENTENCE_END.pattern + r"|[ㄱ-ㅎㅏ-ㅣ^;☀-➿\U0001F000-\U0001FAFF\uFE0F]$")
+_SENTENCE_END_KO: Final = re.compile(r"[다요죠까]$")
+# What follows is a part of its own: another line, a bracket, the next item of a list, a full stop, a copula.
+_BREAK: Final = re.compile(
+    r"[ \t]*(?:\n|[^\w\s]|$|(?:입니다|이다|이에요|예요|이야|임|함|합니다|됩니다|했습니다|됐습니다)[.!]?$)"
+)
+_INFLECTION: Final = re.compile(r"(?:s|es|d|ed|ing|r|er|est|ly)(?![a-z])")
+_KOREAN_ENDING: Final = re.compile(r"(?:니다|니까|습니다)(?![가-힣])")
 
 
 def get_exempt_rules(row: Row) -> frozenset[str]:
@@ -104,32 +125,49 @@ def find_blank_rejected(view: View) -> Finding | None:
 def find_truncated_pair(view: View) -> Finding | None:
     """Return an answer of a pair that is cut off: by its own end, or because the other answer continues it."""
     rejected = _get_rejected(view).strip()
-    if not rejected:
+    if not rejected or view.has_choices:
         return None
     short, long = sorted((view.answer, rejected), key=len)
-    for answer in (short, long):
-        if (answer is short and _is_beginning(short, long)) or _is_cut(answer, view):
+    for answer, other in ((short, long), (long, short)):
+        if (answer is short and _is_beginning(short, long, view)) or _is_cut(answer, other, view):
             return Finding(
                 "output" if answer == view.answer else "rejected", shorten(f"…{answer[-MIN_CUT_CHARACTERS:]}")
             )
     return None
 
 
-def _is_cut(answer: str, view: View) -> bool:
-    if view.has_choices:
+def _is_cut(answer: str, other: str, view: View) -> bool:
+    """Return whether an answer ends where no answer ends; a short one without an end may be a phrase, as the other."""
+    if has_open_code(answer):
+        return True
+    is_verse = len(answer) < _MIN_PROSE_CHARACTERS or "\n" in answer
+    if view.is_technical or (is_verse and _PHRASE_TASK.search(view.request)):
         return False
-    return has_open_code(answer) or (not view.is_technical and (ends_cut(answer) or ends_open(answer)))
+    return ends_cut(answer) or (ends_open(answer) and _is_sentence(other))
 
 
-def _is_beginning(short: str, long: str) -> bool:
+def _is_beginning(short: str, long: str, view: View) -> bool:
     """Return whether the long answer continues the short one in the middle of a sentence; an answer may be short.
 
     "Paris" is no beginning of "Paris is the capital of France.", but "Paris is the cap" is.
     """
-    if not long.startswith(short) or SENTENCE_END.search(short) or len(short) == len(long):
+    rest = long[len(short) :]
+    if not long.startswith(short) or _ENDS_COMPLETE.search(short) or _BREAK.match(rest):
         return False
-    is_in_word = short[-1].isascii() and short[-1].isalpha() and long[len(short)].isalpha() and " " in short
-    return len(short) >= MIN_CUT_CHARACTERS or is_in_word
+    # Where neither answer has an end, both may be phrases.
+    if not (_is_sentence(long) or (view.is_technical and "\n" in rest)):
+        return False
+    if rest[0].isspace() and _is_sentence(short):
+        return False
+    is_in_word = short[-1].isascii() and short[-1].isalpha() and rest[0].isalpha() and " " in short
+    if is_in_word and _INFLECTION.match(rest):
+        return False
+    is_long = len(short) >= MIN_CUT_CHARACTERS and not view.is_technical
+    return is_long or is_in_word or (_KOREAN_ENDING.match(rest) is not None)
+
+
+def _is_sentence(text: str) -> bool:
+    return SENTENCE_END.search(text) is not None or _SENTENCE_END_KO.search(text) is not None
 
 
 def find_other_language(view: View) -> Finding | None:

@@ -55,8 +55,8 @@ _ENDS_OPEN_KO: Final = re.compile(
 )
 # After these words even a short answer goes on.
 _ENDS_OPEN_ALWAYS: Final = re.compile(
-    r" (?:the|an|and|or|because|their|our|your|whose|such as|in order)$"
-    r"|\S (?:\S+(?:를|(?<![마가노고])을)|\S+[을를] (?:위한|통한)|\S+에 대한|그리고|또는|하지만|그러나|예를 들어)$"
+    r" (?:the|an|and|or|(?<!just )because|their|our|your|whose|such as|in order)$"
+    r"|\S (?:\S+(?:를|(?<![마가노고])을)|\S+[을를] (?:위한|통한)|\S+에 대한|그리고|또는|하지만|그러나|예를 들어)$|[입습합됩]니$"
 )
 _ENDS_OPEN_SIGN: Final = re.compile(r"[(\[{‘“«·+=&]$|\S+(?: \S+){4,}[,:]$|(?<=\w) [-–—]$|\n(?:\d{1,2}[.)]|[-*•])$")
 # A complete sentence, then at least four words without an end. A word precedes the full stop: "5. Rest" is a list item.
