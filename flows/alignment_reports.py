@@ -23,7 +23,12 @@ def render_alignment(page: AlignmentPageData) -> str:
         if page.checks
         else render_reasons(map(asdict, page.reasons)),
     ]
-    for title, rows in ((_("Held-out pairs"), page.figures), (_("Rewards"), page.reward_figures)):
+    tables = (
+        (_("Held-out pairs"), page.figures),
+        (_("Held-out thumbs"), page.thumb_figures),
+        (_("Rewards"), page.reward_figures),
+    )
+    for title, rows in tables:
         if rows:
             parts += [f"## {title}", render_table(figures, map(_build_figure_row, rows))]
     return "\n\n".join(parts)

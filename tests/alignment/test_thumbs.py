@@ -5,6 +5,7 @@ import pytest
 
 from seodang.alignment.thumbs import (
     ThumbScore,
+    compare_changes,
     count_effective_groups,
     estimate_auc,
     summarize_thumbs,
@@ -48,6 +49,24 @@ def test_answers_to_one_question_do_not_make_the_interval_narrower():
     assert alone["reward_accuracy"]["low"] > 0.97
     assert same["reward_accuracy"] == {"value": 1.0, "low": None, "high": None}  # one question has nearly all thumbs
     assert same["questions"] == 13
+
+
+def test_opposite_changes_of_both_answers_to_a_question_do_not_pass_for_independent_evidence():
+    """A question that moves its good answer up and its bad one down, or the reverse, says one thing and not two."""
+    generator = np.random.default_rng(3)
+    names = [f"q{number}" for number in range(60)] * 2
+    above = 0
+    for _trial in range(200):
+        changes = generator.choice([-1.0, 1.0], 60) + generator.normal(0, 0.1, 60)
+        accuracy = compare_changes(make_scores(changes, -changes, groups=names))
+        above += accuracy.low > 0.5
+    assert above / 200 <= 0.03
+
+
+def test_the_interval_has_no_rounded_count_of_wins():
+    estimate = estimate_auc(np.arange(50.0), np.arange(50.0) - 7, questions=50)
+    assert estimate.value == pytest.approx(0.6302)
+    assert estimate.low < 0.5  # that of 32 of 50 is above it
 
 
 def test_figures_compare_the_means_of_good_and_bad_answers():

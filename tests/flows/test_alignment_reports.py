@@ -7,7 +7,7 @@ from flows import publishing
 from flows.alignment_reports import render_alignment, render_candidates
 from flows.stages import TASKS
 from tests.constants import ROOT
-from tests.fixtures.align_report import REPORT, REWARDS
+from tests.fixtures.align_report import REPORT, REWARDS, THUMB_REPORT
 from tests.fixtures.gate import build_bounds
 
 from seodang.io.jsonl import write_json
@@ -43,6 +43,13 @@ def test_figures_stand_beside_their_bounds_and_outcomes():
 def test_rewards_have_a_table_of_their_own():
     text = render({**REPORT, "method": "grpo", "rewards": REWARDS})
     assert "| constraints met | 0.483 (0.420 … 0.550) | 0.498 (0.430 … 0.560) | 0.015 (-0.020 … 0.050) |" in text
+
+
+def test_thumbs_have_a_table_of_their_own():
+    text = render(THUMB_REPORT)
+    assert "## Held-out thumbs" in text
+    assert "| good answer gained more than a bad one (implicit reward) | – | – | 0.894 (0.810 … 0.943) |" in text
+    assert "Held-out pairs" not in text
 
 
 def test_too_few_pairs_are_the_reason_in_place_of_the_bounds():

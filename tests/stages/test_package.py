@@ -487,7 +487,7 @@ def test_the_model_card_of_an_aligned_model_has_its_scores_and_a_section_on_pref
     assert "### Preference tuning" in card
     assert "### 선호 튜닝" in card
     assert "| learning_rate | 0.0002 |" in card
-    assert "pairs 318, rated answers 7, held-out pairs 85" in card
+    assert "pairs 318, rated answers 7, held-out pairs 85, held-out rated answers 0" in card
     assert (
         f"adapter before preference tuning | `{compute_sha256(aligned.adapter / 'adapter_model.safetensors')}`" in card
     )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import binomtest, rankdata
+from scipy.special import ndtri
+from scipy.stats import rankdata
 
 from seodang.alignment.summary import estimate_mean, round_figure
-from seodang.evaluation.judge.resampling import CONFIDENCE, MINIMUM_GROUPS, Estimate, Floats, estimate
+from seodang.evaluation.judge.resampling import CONFIDENCE, MINIMUM_GROUPS, Estimate, Floats, estimate, sum_groups
 from seodang.records import count_questions
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def summarize_thumbs(scores: Sequence[ThumbScore], beta: float) -> dict[str, Any
         "good": len(good),
         "bad": len(bad),
         "questions": count_questions((each.group, each.is_desirable) for each in scores),
-        "reward_accuracy": round_figure(asdict(_compare_changes(good, bad))),
+        "reward_accuracy": round_figure(asdict(compare_changes(scores))),
         "reward_margin": _estimate_margin(scores, beta),
         **_summarize_side(good, "chosen"),
         **_summarize_side(bad, "rejected"),
@@ -62,31 +64,64 @@ def _summarize_side(scores: Sequence[ThumbScore], side: str) -> Mapping[str, Any
     }
 
 
-def _compare_changes(good: Sequence[ThumbScore], bad: Sequence[ThumbScore]) -> Estimate:
-    changes = [np.array([each.aligned - each.tuned for each in side]) for side in (good, bad)]
-    questions = min(count_effective_groups([each.group for each in side]) for side in (good, bad))
-    return estimate_auc(*changes, questions=questions)
+def compare_changes(scores: Sequence[ThumbScore]) -> Estimate:
+    """Return the probability that an answer marked good gained more log-probability than one marked bad.
+
+    Args:
+        scores: Some of each mark.
+    """
+    ordered = sorted(scores, key=lambda each: not each.is_desirable)
+    groups, count = [each.group for each in ordered], sum(each.is_desirable for each in ordered)
+    changes = np.array([each.aligned - each.tuned for each in ordered])
+    questions = min(count_effective_groups(side) for side in (groups[:count], groups[count:]))
+    spread = _compute_group_variance(changes[:count], changes[count:], groups)
+    share = float(_compute_wins(changes[:count], changes[count:]).mean())
+    if spread > 0:
+        # The bound holds for independent sides; both answers to a question may move against each other.
+        questions = min(questions, share * (1 - share) / spread)
+    return estimate_auc(changes[:count], changes[count:], questions=questions)
+
+
+def _compute_wins(sample: Floats, other: Floats) -> Floats:
+    """Return for each value the share of the other sample that it exceeds; a tie counts half."""
+    wins: Floats = (rankdata(np.concatenate([sample, other]))[: len(sample)] - rankdata(sample)) / len(other)
+    return wins
+
+
+def _compute_group_variance(good: Floats, bad: Floats, groups: Sequence[str]) -> float:
+    """Return the variance of the accuracy over groups of dependent answers (Obuchowski 1997, Biometrics 53:567-578).
+
+    Args:
+        good: Changes of answers marked good.
+        bad: Changes of answers marked bad.
+        groups: Of both, in this order.
+    """
+    sides = (_compute_wins(good, bad), 1 - _compute_wins(bad, good))
+    parts = np.concatenate([(wins - wins.mean()) / len(wins) for wins in sides])
+    sums = sum_groups(parts[:, None], groups)
+    return float(np.square(sums).sum()) * len(sums) / max(1, len(sums) - 1)
 
 
 def estimate_auc(good: Floats, bad: Floats, *, questions: float) -> Estimate:
     """Return the probability that a value of the first sample exceeds one of the second; a tie counts half.
 
     It is the statistic of Mann and Whitney (1947) over the number of pairs of values. Its variance is at most p(1 - p)
-    over the size of the smaller sample (Birnbaum and Klose 1957, Annals of Mathematical Statistics 28:933-945), so
-    Wilson's interval of a share among so many is wide enough, and stays honest at 0 and 1.
+    over the size of the smaller sample (Birnbaum and Klose 1957, Annals of Mathematical Statistics 28:933-945) if both
+    are independent, so Wilson's interval of a share among so many is wide enough, and stays honest at 0 and 1.
 
     Args:
         good: At least one value.
         bad: At least one value.
         questions: Independent values in the smaller sample.
     """
-    ranks = rankdata(np.concatenate([good, bad]))[: len(good)]
-    share = float((ranks.sum() - len(good) * (len(good) + 1) / 2) / (len(good) * len(bad)))
+    share = float(_compute_wins(good, bad).mean())
     if questions < MINIMUM_GROUPS:
         return Estimate(share)
-    count = int(questions)
-    interval = binomtest(round(share * count), count).proportion_ci(CONFIDENCE, "wilson")
-    return Estimate(share, min(share, float(interval.low)), max(share, float(interval.high)))
+    square = float(ndtri((1 + CONFIDENCE) / 2)) ** 2
+    scale = 1 + square / questions
+    centre = (share + square / (2 * questions)) / scale
+    width = math.sqrt(square * (share * (1 - share) + square / (4 * questions)) / questions) / scale
+    return Estimate(share, min(share, max(0.0, centre - width)), max(share, min(1.0, centre + width)))
 
 
 def count_effective_groups(groups: Sequence[str]) -> float:
