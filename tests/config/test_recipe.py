@@ -72,6 +72,11 @@ def test_a_key_in_place_of_its_variable_is_not_shown(load):
     ("old", "new", "expected"),
     [
         ("http://127.0.0.1:8000/v1/", "127.0.0.1:8000", "line 4: teacher.url: must be an address that begins with"),
+        ("http://127.0.0.1:8000/v1/", "http://127.0.0.1:port/v1", "line 4: teacher.url: must be an address"),
+        ("http://127.0.0.1:8000/v1/", "http://127.0.0.1:99999/v1", "line 4: teacher.url: must be an address"),
+        ("http://127.0.0.1:8000/v1/", "'http://[::1/v1'", "line 4: teacher.url: must be an address"),
+        ("http://127.0.0.1:8000/v1/", "http://my host/v1", "line 4: teacher.url: must be an address"),
+        ("http://127.0.0.1:8000/v1/", "' http://host/v1'", "line 4: teacher.url: must be an address"),
         ("http://127.0.0.1:8000/v1/", "http://me:pw@host/v1", "must not contain a user, a password"),
         ("generated/answers", "data/answers", "line 1: output: must not be in data/"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,8 +55,23 @@ Hello!
         "Here are the tasks:\n" + TWO + "\nI hope they help.",
         TWO.replace("###\n", ""),
         TWO.replace("4. Instruction:", "**4. Instruction:**").replace("5.", "5)"),
+        TWO.replace("4. ", "- 4. ").replace("5. Instruction", "### 5. Instruction").replace("###\n", "\\###\n"),
+        TWO.replace("\n", "\r"),
+        TWO.replace("4.", "４．").replace("5.", "５）").replace(":", "："),
+        f"Here it is:\n```text\n{TWO.removesuffix(chr(10) + '###')}\n```\nDone.",
     ],
-    ids=["as asked", "windows", "continued", "with remarks", "without separators", "markdown"],
+    ids=[
+        "as asked",
+        "windows",
+        "continued",
+        "with remarks",
+        "without separators",
+        "markdown",
+        "markdown lists",
+        "old mac",
+        "full width",
+        "code block",
+    ],
 )
 def test_the_tasks_of_a_reply_are_read_in_any_usual_form(text):
     parsed = parse(text, first=4)
@@ -66,6 +83,31 @@ def test_the_tasks_of_a_reply_are_read_in_any_usual_form(text):
 def test_korean_headings_are_read_too():
     text = "1. 지시문: 감정을 고르세요.\n1. 선택지: 긍정 | 부정\n1. 입력:\n좋아요\n1. 답:\n긍정"
     assert texts(parse(text, FIELDS)) == [("감정을 고르세요.", "긍정 | 부정", "좋아요", "긍정")]
+
+
+@pytest.mark.parametrize("number", [1, 4, 6])
+def test_numbers_that_begin_anew_or_leave_one_out_do_not_put_a_task_into_the_answer_before(number):
+    parsed = parse(TWO.replace("###\n", "").replace("5.", f"{number}."), first=4)
+    assert texts(parsed) == [("Name the capital.", "France", "Paris"), ("Say hello.", "", "Hello!")]
+    assert [task.number for task in parsed.tasks] == [4, number]
+
+
+def test_korean_headings_in_separate_letters_are_headings():
+    text = unicodedata.normalize("NFD", "1. 지시문: 인사하세요.\n1. 입력:\n<없음>\n1. 답:\n안녕하세요.")
+    assert texts(parse(text)) == [("인사하세요.", "", "안녕하세요.")]
+
+
+def test_a_task_without_its_beginning_is_kept_apart_and_does_not_disappear():
+    parsed = parse(TWO.replace("5. Instruction: ", "다섯째: "), first=4)
+    assert [task.number for task in parsed.tasks] == [4]
+    assert reasons(parsed) == [("unparsable", "a task without its beginning")]
+    assert "Hello!" in parsed.broken[0].raw
+
+
+def test_a_code_block_of_an_answer_stays_complete_within_a_code_block_around_the_list():
+    code = "```python\nprint(1)\n```"
+    parsed = parse(f"```\n{TWO.replace('Paris', code).removesuffix('###')}```")
+    assert [task.texts["output"] for task in parsed.tasks] == [code, "Hello!"]
 
 
 def test_an_answer_may_hold_a_numbered_list_and_markdown_headings():

@@ -140,6 +140,18 @@ def test_retry_after_holds_all_calls_back(teacher, run):
     assert teacher.times[-1] - teacher.times[1] < 0.9
 
 
+def test_an_endpoint_that_asks_to_wait_0_seconds_is_still_left_alone_for_a_while(teacher, run, monkeypatch):
+    monkeypatch.setattr("seodang.synthesis.dispatcher._BACKOFF_SECONDS", 0.3)
+    teacher.script = lambda body, attempt: Answer(status=429, headers={"Retry-After": "0"}) if not attempt else Answer()
+    run(1)
+    assert teacher.times[1] - teacher.times[0] > 0.14  # half of the backoff at least
+
+
+def test_an_address_that_no_request_can_have_ends_the_run_with_advice(run):
+    with pytest.raises(TeacherError, match=r"check teacher\.url"):
+        run(3, teacher={"url": f"http://{'a' * 70}한.kr/v1"})
+
+
 def test_an_endpoint_that_asks_to_wait_for_hours_ends_the_run_instead(teacher, run):
     teacher.script = lambda body, attempt: Answer(status=429, headers={"Retry-After": "7200"})
     start = time.monotonic()

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seodang.synthesis.calls import Reply
+from seodang.synthesis.batches import resolve_answer
+from seodang.synthesis.calls import Message, Reply, make_call
 from seodang.synthesis.task_json import build_schema, parse_task_json
-from seodang.synthesis.task_reply import parse_reply
+from seodang.synthesis.task_reply import drop_thought, is_cut, parse_reply
 from seodang.synthesis.tasks import INPUT, INSTRUCTION, OUTPUT
 
 FIELDS = (INSTRUCTION, INPUT, OUTPUT)
@@ -49,11 +50,79 @@ def dump(tasks=TASKS):
 
 @pytest.mark.parametrize(
     "text",
-    [dump(), f"```json\n{dump()}\n```\nDone.", json.dumps(TASKS), f" \n{dump()}"],
-    ids=["as asked", "code block", "bare list", "blanks before"],
+    [
+        dump(),
+        f"```json\n{dump()}\n```\nDone.",
+        json.dumps(TASKS),
+        f" \n{dump()}",
+        f"Here are the tasks:\n\n```json\n{dump()}\n```",
+        f"Here are the tasks [2]: {dump()}",
+        "\n".join(map(json.dumps, TASKS)),
+        "\n".join(f"```json\n{json.dumps(task)}\n```\nand" for task in TASKS),
+        f"\ufeff{dump()}",
+    ],
+    ids=[
+        "as asked",
+        "code block",
+        "bare list",
+        "blanks before",
+        "remark before a code block",
+        "remark before",
+        "one in each line",
+        "a code block for each",
+        "byte order mark",
+    ],
 )
 def test_tasks_in_json_are_read_in_any_usual_form(text):
     assert texts(parse(text)) == [tuple(task.values()) for task in TASKS]
+
+
+DRAFT = "###\n4. Instruction: A draft.\n4. Input:\n<none>\n4. Output:\nno\n###"
+
+
+@pytest.mark.parametrize(
+    "thought",
+    [
+        "<think>\n{}\n</think>\n",
+        "{}\n</think>\n\n",
+        "<thinking>{}</thinking>",
+        "[THINK]{}[/THINK]",
+        "\n<think></think><think>{}</think>",
+    ],
+)
+@pytest.mark.parametrize("draft", [DRAFT, dump([{**TASKS[0], "instruction": "A draft."}])])
+def test_the_reasoning_before_an_answer_is_no_part_of_it(thought, draft):
+    reasoned = reply(thought.format(draft) + dump())
+    assert texts(parse_reply(reasoned, FIELDS, first=1)) == [tuple(task.values()) for task in TASKS]
+    call = make_call(model="m", messages=[Message(role="user", content="a")], max_tokens=5, temperature=0.0)
+    answer = resolve_answer(call, reply(thought.format(draft) + "안녕하세요."))
+    assert answer.tasks[1].texts["output"] == "안녕하세요."
+
+
+@pytest.mark.parametrize(("finish_reason", "expected"), [("length", "cut"), ("stop", "empty")])
+def test_a_reply_that_ends_in_its_reasoning_has_no_answer(finish_reason, expected):
+    text = f"<think>{DRAFT}"
+    assert reasons(parse(text, finish_reason)) == [expected]
+    call = make_call(model="m", messages=[Message(role="user", content="a")], max_tokens=5, temperature=0.0)
+    ((_number, rejection),) = resolve_answer(call, reply(text, finish_reason)).rejections
+    assert (rejection.reason, rejection.text) == (expected, text)
+
+
+def test_an_answer_about_the_marks_of_reasoning_stays_as_it_is():
+    text = "Put it between <think> and </think>."
+    assert drop_thought(text) == text
+
+
+@pytest.mark.parametrize(
+    "finish_reason", ["length", "max_tokens", "MAX_TOKENS", "model_length", "error", "insufficient_system_resource"]
+)
+def test_a_reply_is_cut_by_whatever_name_the_endpoint_has_for_it(finish_reason):
+    assert is_cut(reply("half", finish_reason))
+    assert not is_cut(reply("ok", "stop"))
+
+
+def test_a_line_break_within_a_text_of_json_is_read_as_one():
+    assert parse(dump().replace("Paris", "Paris\nLyon")).tasks[0].texts["output"] == "Paris\nLyon"
 
 
 def test_a_reply_without_numbers_is_counted_from_the_first_one():

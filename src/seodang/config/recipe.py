@@ -53,14 +53,24 @@ class TeacherParams(Section):
     @field_validator("url")
     @classmethod
     def _check_url(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not _is_address(url):
             raise ValueError(_("must be an address that begins with http:// or https://"))
+        parts = urlsplit(url)
         if parts.username is not None or parts.query or parts.fragment:
             raise ValueError(
                 _("must not contain a user, a password, a query or a fragment; the key belongs in key_env")
             )
         return url.rstrip("/")
+
+
+def _is_address(url: str) -> bool:
+    """Return whether a request can be sent to an address: with a host, a port that exists, and no blanks."""
+    try:
+        parts = urlsplit(url)
+        is_valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets or port
+        return False
+    return is_valid and url.isprintable() and " " not in url
 
 
 class LimitParams(Section):

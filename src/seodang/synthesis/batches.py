@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from seodang.synthesis.calls import Call, Failure, Outcome, Refusal, Rejection, Reply
-from seodang.synthesis.task_reply import is_cut, parse_reply
+from seodang.synthesis.task_reply import drop_thought, find_blank_reason, is_cut, parse_reply
 from seodang.synthesis.tasks import OUTPUT, BrokenTask, Field, ParsedReply, ParsedTask, clean_text
 
 
@@ -31,14 +31,14 @@ def reject_part(call: Call, part: BrokenTask) -> Rejection:
 
 
 def resolve_answer(call: Call, outcome: Outcome) -> Resolved:
-    """Return the answer of a call that is the task itself: the whole reply, unless it is cut or empty."""
+    """Return the answer of a call that is the task itself: the reply after its reasoning, unless it is cut or empty."""
     if isinstance(outcome, Failure):
         return Resolved({}, ())
     if isinstance(outcome, Refusal):
         return Resolved({}, ((1, reject_refusal(call, outcome)),))
-    output = clean_text(OUTPUT, outcome.text)
+    output = clean_text(OUTPUT, drop_thought(outcome.text))
     if not output or is_cut(outcome):
-        reason = "cut" if output else "empty"
+        reason = "cut" if output else find_blank_reason(outcome)
         return Resolved({}, ((1, Rejection(keys=(call.key,), reason=reason, detail="", text=outcome.text)),))
     return Resolved({1: ParsedTask(number=1, texts={OUTPUT.name: output}, raw=outcome.text)}, ())
 

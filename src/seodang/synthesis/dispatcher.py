@@ -140,7 +140,7 @@ class Dispatcher:
                 return None
             if last.wait is not None:
                 self._pace.pause(last.wait)
-            elif attempt + 1 < self._params.limits.attempts:
+            if attempt + 1 < self._params.limits.attempts:  # an endpoint may ask to wait 0 seconds
                 await self._sleep(compute_backoff(call.key, attempt, _BACKOFF_SECONDS))
         return Failure(key=call.key, reason=last.reason, detail=str(last))
 

@@ -15,6 +15,7 @@ from seodang.synthesis.budget import compute_cost
 from seodang.synthesis.calls import Failure, Generated, Refusal, Rejection, Reply, Row
 from seodang.synthesis.journal import is_paid
 from seodang.synthesis.run import RunState
+from seodang.synthesis.task_reply import is_cut
 
 RECORDS_NAME: Final = "records.jsonl"
 REJECTED_NAME: Final = "rejected.jsonl"
@@ -117,7 +118,7 @@ def _describe_replies(state: RunState, params: GenerateParams) -> Mapping[str, A
         "replies": {
             "answers": sum(isinstance(reply, Reply) for reply in replies),
             "refusals": sum(isinstance(reply, Refusal) for reply in replies),
-            "truncated": sum(isinstance(reply, Reply) and reply.finish_reason == "length" for reply in replies),
+            "truncated": sum(isinstance(reply, Reply) and is_cut(reply) for reply in replies),
             "models": sorted({reply.model for reply in replies} - {""}),
             "first": times[0] if times else None,
             "last": times[-1] if times else None,

@@ -11,10 +11,11 @@ from seodang.synthesis.tasks import BrokenTask, Field, ParsedReply, ParsedTask, 
 
 TASKS_KEY: Final = "tasks"
 NUMBER_KEY: Final = "number"
-_BEGINNING: Final = re.compile(r"\s*(?:```(?:json)?\s*)?(?=[\[{])", re.IGNORECASE)
+_BEGINNING: Final = re.compile(r"\ufeff?\s*(?:(?:```|~~~)\w*\s*)?(?=[\[{])")
+_LIST: Final = re.compile(r"(?:\{\s*\"\w*\"\s*:\s*)?\[")
 _BETWEEN: Final = re.compile(r"[\s,]*")
 _MAX_DIGITS: Final = 10
-_DECODER: Final = json.JSONDecoder()
+_DECODER: Final = json.JSONDecoder(strict=False)  # a teacher may leave a line break in a text unescaped
 
 
 def build_schema(fields: Sequence[Field], *, is_numbered: bool) -> dict[str, Any]:
@@ -46,9 +47,9 @@ def is_json(text: str) -> bool:
 
 
 def parse_task_json(text: str, fields: tuple[Field, ...], *, first: int, is_cut: bool) -> ParsedReply:
-    """Return the tasks of a reply that `is_json`.
+    """Return the tasks of a reply with JSON.
 
-    A code block around the JSON and text after it are read over. Objects before an error or a cut are tasks.
+    Code blocks and text around the JSON are read over. Objects before an error or a cut are tasks.
 
     Args:
         text: The reply.
@@ -58,7 +59,8 @@ def parse_task_json(text: str, fields: tuple[Field, ...], *, first: int, is_cut:
     """
     tasks: list[ParsedTask] = []
     broken: list[BrokenTask] = []
-    for position, (value, raw) in enumerate(_iter_objects(text)):
+    names = (TASKS_KEY, NUMBER_KEY, *(field.name for field in fields))
+    for position, (value, raw) in enumerate(_iter_objects(text, names)):
         if value is None:
             broken.append(
                 BrokenTask(reason="cut" if is_cut else "unparsable", detail="no complete JSON object", raw=raw)
@@ -85,23 +87,34 @@ def _read_number(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _iter_objects(text: str) -> Iterator[tuple[dict[str, Any] | None, str]]:
-    """Yield the objects of a reply with their text; None for what is no object."""
+def _iter_objects(text: str, names: Sequence[str]) -> Iterator[tuple[dict[str, Any] | None, str]]:
+    """Yield the objects of a reply with their text; None for what is no object.
+
+    JSON begins with the reply, or where an object begins with one of the names.
+    """
     match = _BEGINNING.match(text)
-    start = match.end() if match else 0
-    value, end = _decode(text, start)
-    if end is None:
-        yield from _iter_complete_objects(text, start)
-        return
-    items = value.get(TASKS_KEY, [value]) if isinstance(value, dict) else value
-    for item in items if isinstance(items, list) else [items]:
-        yield (item if isinstance(item, dict) else None), json.dumps(item, ensure_ascii=False)
+    start = match.end() if match else _find_object(text, 0, names)
+    while start is not None:
+        value, end = _decode(text, start)
+        if end is None:
+            yield from _iter_complete_objects(text, start)
+            return
+        items = value.get(TASKS_KEY, [value]) if isinstance(value, dict) else value
+        for item in items if isinstance(items, list) else [items]:
+            yield (item if isinstance(item, dict) else None), json.dumps(item, ensure_ascii=False)
+        start = _find_object(text, end, names)
+
+
+def _find_object(text: str, position: int, names: Sequence[str]) -> int | None:
+    """Return where the next object begins that has one of the names first; None where there is none."""
+    match = re.compile(rf'\{{\s*"(?:{"|".join(names)})"\s*:').search(text, position)
+    return match.start() if match else None
 
 
 def _iter_complete_objects(text: str, start: int) -> Iterator[tuple[dict[str, Any] | None, str]]:
     """Yield the objects of a list that is not complete, then the rest of its text."""
-    opening = text.find("[", start)
-    position = opening + 1 if opening >= 0 else start
+    match = _LIST.match(text, start)
+    position = match.end() if match else start
     while True:
         position = _skip(text, position)
         value, end = _decode(text, position)

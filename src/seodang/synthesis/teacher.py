@@ -115,6 +115,8 @@ class Teacher:
                 self._client.stream("POST", url, json=body, headers={"Idempotency-Key": call.key}) as response,
             ):
                 content = await _read_body(response)
+        except httpx.InvalidURL as error:
+            raise AllCallsRefused(_describe(error)) from error
         except _UNSENT as error:
             raise TemporaryError(_describe(error), is_unpaid=True) from error
         except (httpx.TransportError, httpx.DecodingError, TimeoutError) as error:

@@ -37,6 +37,8 @@ def test_the_answer_that_both_orders_prefer_is_the_chosen_one(prefer, is_first_b
         ((GOOD, BAD, "[[A]]", "[[C]]"), "orders_disagree"),
         ((GOOD, BAD, "[[C]]", "[[C]]"), "tie"),
         ((GOOD, BAD, "[[A]]", "둘 다 좋습니다."), "no_verdict"),
+        ((GOOD, BAD, "[[A]]", ("먼저 살펴봅니다.\n[[B]]", "length")), "no_verdict"),
+        ((GOOD, BAD, "[[A]]", "<think>처음에는\n[[B]]"), "no_verdict"),
         ((GOOD, BAD, "[[A]]", None), "unjudged"),
         ((GOOD, BAD, None, None), "unjudged"),
         ((GOOD, BAD, "[[A]]", "refuse:no"), "unjudged"),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from seodang.config.recipe_kinds import PreferenceParams
-from seodang.evaluation.judge.prompt import ORDERS, ModelAnswer, build_messages, parse_verdict
+from seodang.evaluation.judge.prompt import ORDERS, ModelAnswer, Order, build_messages, parse_verdict
 from seodang.ingest.provenance import PROVENANCE_KEY
 from seodang.synthesis.batches import resolve_answer
 from seodang.synthesis.calls import Call, Estimate, Failure, Generated, Message, Outcome, Refusal, Rejection, Reply, Row
@@ -20,6 +20,7 @@ from seodang.synthesis.figures import summarize
 from seodang.synthesis.inputs import Skipped, SourceTask, read_tasks
 from seodang.synthesis.recipe_calls import Asker, sum_estimate
 from seodang.synthesis.row_check import RowCheck
+from seodang.synthesis.task_reply import drop_thought, is_cut
 from seodang.synthesis.tasks import OUTPUT
 from seodang.validation.check_files import CheckParams
 
@@ -171,7 +172,7 @@ class Preference:
         if len(replies) < len(ORDERS):
             self._rejections.append(self._reject(pair, "unjudged", "; ".join(each.reason for each in refusals), keys))
             return
-        scores = [parse_verdict(reply.text, order) for reply, order in zip(replies, ORDERS, strict=True)]
+        scores = [_read_verdict(reply, order) for reply, order in zip(replies, ORDERS, strict=True)]
         verdict = " / ".join("none" if score is None else f"{score:g}" for score in scores)
         if reason := _find_indecision(scores):
             self._rejections.append(self._reject(pair, reason, f"score of the first answer: {verdict}", keys))
@@ -197,6 +198,11 @@ class Preference:
     def _reject(self, pair: _Pair, reason: str, detail: str, keys: tuple[str, ...] = ()) -> Rejection:
         text = "\n\n".join(answer.text for answer in pair.answers)
         return Rejection(keys=(*pair.keys, *keys), reason=reason, detail=detail, text=text)
+
+
+def _read_verdict(reply: Reply, order: Order) -> float | None:
+    """Return the score of a verdict; a cut one has none: its last mark may be a mention, as in `seodang judge`."""
+    return None if is_cut(reply) else parse_verdict(drop_thought(reply.text), order)
 
 
 def _find_indecision(scores: Sequence[float | None]) -> str:
