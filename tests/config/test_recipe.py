@@ -79,6 +79,7 @@ def test_a_key_in_place_of_its_variable_is_not_shown(load):
         ("http://127.0.0.1:8000/v1/", "' http://host/v1'", "line 4: teacher.url: must be an address"),
         ("http://127.0.0.1:8000/v1/", "http://me:pw@host/v1", "must not contain a user, a password"),
         ("generated/answers", "data/answers", "line 1: output: must not be in data/"),
+        ("generated/answers", "generated/../data/answers", "line 1: output: must not be in data/"),
     ],
 )
 def test_a_value_that_cannot_work_is_refused_with_its_reason(load, old, new, expected):
@@ -113,3 +114,21 @@ def test_an_unknown_kind_names_the_known_ones_and_a_field_of_a_kind_has_the_plac
     assert "(got 'answers')" in message
     message = read_errors(load, ("  kind: answer", "  kind: answer\n" + ANSWER.replace("limit: null", "limit: -1")))
     assert "recipe.limit: must be greater than 0 (got -1)" in message
+
+
+TASKS = (
+    "  language: ko\n  seeds: primer\n  tasks: 9\n  max_calls: 9\n  calls_per_round: 2\n  tasks_per_call: 20\n"
+    "  examples_per_call: 3\n  max_rouge_l: 0.7\n  min_words: 3\n  max_words: 150\n  max_tokens: 20\n  temperature: 0.7\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("tasks_per_call: 20", "tasks_per_call: 3", "examples_per_call 3 must be less than tasks_per_call 3"),
+        ("max_words: 150", "max_words: 2", "min_words 3 must not be greater than max_words 2"),
+    ],
+)
+def test_settings_with_which_calls_are_paid_for_and_nothing_can_be_kept_are_refused(load, old, new, expected):
+    load(a=("  kind: answer", "  kind: self-instruct\n" + TASKS))
+    assert expected in read_errors(load, ("  kind: answer", "  kind: self-instruct\n" + TASKS.replace(old, new)))

@@ -1,12 +1,16 @@
+from dataclasses import replace
+
 import pytest
 from tests.synthesis.scripted_recipe import PARAMS, ScriptedRecipe
 
 from seodang.config.recipe import GenerateParams
+from seodang.io.jsonl import write_rows
 from seodang.synthesis.budget import bound_tokens
 from seodang.synthesis.calls import Message
 from seodang.synthesis.journal import JournalState
 from seodang.synthesis.plan import plan_run
 from seodang.synthesis.recipe_calls import Asker, CallRound
+from seodang.synthesis.recipes import build_recipe
 
 
 def make_params(**changes):
@@ -81,6 +85,32 @@ def test_the_plan_of_a_call_with_a_schema_is_at_least_what_the_budget_reserves()
     calls = [asker.ask([Message(role="user", content="질문")], number=number, schema=schema) for number in range(3)]
     plan = plan_run(CallRound(calls), make_params(), JournalState())
     assert plan.most.total >= sum(bound_tokens(call).total for call in calls) > 1500
+
+
+def test_a_recipe_that_has_ended_leaves_nothing_to_ask_however_few_calls_it_took():
+    state = JournalState()
+    recipe = ScriptedRecipe(10, 3)
+    answer(state, recipe.name_calls())
+    shorter = ScriptedRecipe(10, 1)
+    shorter.estimate = recipe.estimate  # it could have asked more
+    plan = plan_run(shorter, make_params(budget={"tokens": 400}), state)
+    assert (plan.calls, plan.replayed, plan.most, plan.expected, plan.seconds) == (30, 10, (0, 0), (0, 0), 0.0)
+    assert plan.fits_budget
+
+
+def test_the_most_of_a_later_round_counts_its_longer_calls(make_recipe_params, tmp_path):
+    write_rows(tmp_path / "prompts.jsonl", [{"instruction": f"{number}번 질문", "input": ""} for number in range(4)])
+    params = make_recipe_params("preference", max_tokens=500)
+    state, recipe = JournalState(), build_recipe(params, tmp_path)
+    calls = recipe.name_calls()
+    answer(state, calls)
+    for number, call in enumerate(calls):
+        state.outcomes[call.key] = replace(state.outcomes[call.key], text=f"{number} " + "가" * 600)
+    recipe.take([state.outcomes[call.key] for call in calls])
+    verdicts = recipe.name_calls()
+    plan = plan_run(build_recipe(params, tmp_path), params, state)
+    assert plan.replayed == len(calls) == len(verdicts) == 8
+    assert plan.most.prompt >= sum(bound_tokens(call).prompt for call in verdicts)
 
 
 def test_a_teacher_that_counts_more_than_a_call_can_use_makes_the_most_as_high_as_what_is_expected():

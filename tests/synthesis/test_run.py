@@ -322,6 +322,16 @@ def test_a_damaged_line_within_the_journal_is_an_error_with_its_number(teacher, 
     assert len(teacher.bodies) == 2
 
 
+def test_a_damaged_last_line_that_has_its_end_is_an_error_because_it_may_hold_a_paid_reply(teacher, run, tmp_path):
+    run(2)
+    journal = tmp_path / JOURNAL_NAME
+    content = journal.read_bytes()
+    journal.write_bytes(content[:-9] + b"\xff" + content[-8:])
+    with pytest.raises(ArtifactError, match="line 5"):
+        run(2)
+    assert len(teacher.bodies) == 2
+
+
 def test_another_file_is_not_taken_for_a_journal(run, tmp_path):
     (tmp_path / JOURNAL_NAME).write_text('{"instruction": "mine"}\n', "utf-8")
     with pytest.raises(ArtifactError, match="line 1"):

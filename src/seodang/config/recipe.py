@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
@@ -130,8 +131,7 @@ class GenerateParams(Section):
     @field_validator("output")
     @classmethod
     def _check_output(cls, output: str) -> str:
-        parts = Path(output).parts
-        if parts[:1] == ("data",):
+        if Path(os.path.normpath(output)).parts[:1] == ("data",):
             raise ValueError(
                 _("must not be in data/, where the stage ingest reads each file; another folder: generated/NAME")
             )

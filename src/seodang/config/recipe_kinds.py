@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 
 from seodang.config.section import Section
+from seodang.i18n import _
 from seodang.records import Language
 
 
@@ -42,6 +43,27 @@ class SelfInstructParams(_RecipeSection):
     """Of an instruction; Alpaca: 4. A Korean word holds more than an English one, so 3 or 2 fits Korean."""
     max_words: PositiveInt
     """Of an instruction; Alpaca: 150."""
+
+    @model_validator(mode="after")
+    def _check_bounds(self) -> Self:
+        """Refuse settings with which each call is paid for and nothing can be kept."""
+        if self.examples_per_call >= self.tasks_per_call:
+            raise ValueError(
+                _(
+                    "examples_per_call {examples} must be less than tasks_per_call {tasks}, which counts them too",
+                    examples=self.examples_per_call,
+                    tasks=self.tasks_per_call,
+                )
+            )
+        if self.min_words > self.max_words:
+            raise ValueError(
+                _(
+                    "min_words {least} must not be greater than max_words {most}",
+                    least=self.min_words,
+                    most=self.max_words,
+                )
+            )
+        return self
 
 
 class TranslateParams(_RecipeSection):

@@ -21,6 +21,7 @@ from seodang.records import Language, detect_language, normalize, replace_surrog
 PRIMER: Final = "primer"
 _SEED_TASKS: Final = "seed_tasks.jsonl"
 _PROMPT_KEYS: Final = {"instruction", "input"}
+_RULE_KEYS: Final = ("id", "severity", "field", "found", "reason_en", "reason_ko", "fix_en", "fix_ko")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +125,7 @@ def read_quarantine(name: str, folder: Path, skipped: Skipped) -> Iterator[Quara
         SourceError: If its lines are no quarantined rows.
     """
     for number, line in enumerate(read_rows(folder / name), start=1):
-        if not isinstance(line.get("rules"), list) or "row" not in line:
+        if not _is_quarantined(line):
             raise SourceError(
                 _(
                     "{path}, line {line}: is no quarantined row; name the quarantine.jsonl of stage validate",
@@ -139,6 +140,14 @@ def read_quarantine(name: str, folder: Path, skipped: Skipped) -> Iterator[Quara
             origin = {key: line.get(key) for key in ("source", "file", "source_row")}
             rules = tuple(rule for rule in line["rules"] if rule.get("severity") == "reject")
             yield QuarantinedRow(task, rules, origin)
+
+
+def _is_quarantined(line: Any) -> bool:
+    """Return whether a line has a row and its rules, with the words that a teacher gets."""
+    rules = line.get("rules") if isinstance(line, dict) and "row" in line else None
+    return isinstance(rules, list) and all(
+        isinstance(rule, dict) and all(isinstance(rule.get(key), str) for key in _RULE_KEYS) for rule in rules
+    )
 
 
 def _read_original(original: object, location: str) -> SourceTask | str:

@@ -112,7 +112,7 @@ class Journal:
         """Open a journal; a last line that a kill cut is removed.
 
         Raises:
-            ArtifactError: If another line is damaged.
+            ArtifactError: If a line that ends is damaged: it may hold a reply that is paid for.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
@@ -180,7 +180,7 @@ def read_journal(path: Path) -> tuple[JournalState, int]:
     """Return what a journal says, and its length in bytes without a last line that is cut.
 
     Raises:
-        ArtifactError: If it is no journal, or another line than the last is damaged.
+        ArtifactError: If it is no journal, or a line that ends is damaged.
     """
     content = path.read_bytes() if path.exists() else b""
     state, size = JournalState(), 0
@@ -193,7 +193,7 @@ def read_journal(path: Path) -> tuple[JournalState, int]:
             if number > 1:
                 state.apply(row)
         except (ValueError, KeyError, TypeError, IndexError) as error:
-            if number == len(lines) and not (number == 1 and line.endswith(b"\n")):
+            if number == len(lines) and not line.endswith(b"\n"):
                 break
             raise ArtifactError(
                 _(

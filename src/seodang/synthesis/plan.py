@@ -9,8 +9,9 @@ from typing import Final
 
 from seodang.config.recipe import GenerateParams
 from seodang.synthesis.budget import PROMPT_OVERHEAD, Tokens, compute_cost, sum_tokens
-from seodang.synthesis.calls import Recipe
+from seodang.synthesis.calls import Call, Estimate, Recipe
 from seodang.synthesis.journal import JournalState
+from seodang.synthesis.recipe_calls import sum_estimate
 
 BYTES_PER_TOKEN: Final = 3  # of prompts, before replies show the true ratio
 TOKENS_PER_SECOND: Final = 50  # of one reply, before replies show the true speed
@@ -49,19 +50,21 @@ def plan_run(recipe: Recipe, params: GenerateParams, state: JournalState) -> Pla
         state: What the journal says.
     """
     estimate = recipe.estimate()
-    replayed = _replay(recipe, state)
-    left = max(estimate.calls - replayed, 0)
+    done, is_complete = _replay(recipe, state)
+    left = 0 if is_complete else max(estimate.calls - done.calls, 0)
     share = left / estimate.calls if estimate.calls else 0.0
-    prompt_bytes = round(estimate.prompt_bytes * share)
-    most = Tokens(prompt_bytes + PROMPT_OVERHEAD * left, round(estimate.completion_tokens * share))
-    expected = _expect(most, state)
-    most = Tokens(*map(max, most, expected))  # a teacher may count more than a call can use
+    average = _bound(round(estimate.prompt_bytes * share), round(estimate.completion_tokens * share), left)
+    expected = _expect(average, state)
+    # Later rounds may have longer calls than those that are done, and a teacher may count more than a call can use.
+    rest = estimate if left else done
+    bound = _bound(rest.prompt_bytes - done.prompt_bytes, rest.completion_tokens - done.completion_tokens, left)
+    most = Tokens(*map(max, average, bound, expected))
     spent = state.sum_spent(is_idempotent=params.teacher.is_idempotent)
     spent_cost, most_cost = compute_cost(spent, params.prices), compute_cost(most, params.prices)
     tokens, money = params.budget.tokens, params.budget.money
     return Plan(
         calls=estimate.calls,
-        replayed=replayed,
+        replayed=done.calls,
         expected=expected,
         most=most,
         spent=spent,
@@ -75,16 +78,21 @@ def plan_run(recipe: Recipe, params: GenerateParams, state: JournalState) -> Pla
     )
 
 
-def _replay(recipe: Recipe, state: JournalState) -> int:
-    """Return the number of calls that the journal has, up to the round in which one is missing."""
-    count = 0
+def _replay(recipe: Recipe, state: JournalState) -> tuple[Estimate, bool]:
+    """Return the calls that the journal has, up to the round in which one is missing, and whether none is missing."""
+    done: list[Call] = []
     while calls := recipe.name_calls():
-        outcomes = [state.outcomes[call.key] for call in calls if call.key in state.outcomes]
-        count += len(outcomes)
-        if len(outcomes) < len(calls):
-            break
-        recipe.take(outcomes)
-    return count
+        found = [call for call in calls if call.key in state.outcomes]
+        done += found
+        if len(found) < len(calls):
+            return sum_estimate(done), False
+        recipe.take([state.outcomes[call.key] for call in calls])
+    return sum_estimate(done), True
+
+
+def _bound(prompt_bytes: int, reply_tokens: int, calls: int) -> Tokens:
+    """Return the most tokens that some calls can cost."""
+    return Tokens(prompt_bytes + PROMPT_OVERHEAD * calls, reply_tokens)
 
 
 def _expect(most: Tokens, state: JournalState) -> Tokens:

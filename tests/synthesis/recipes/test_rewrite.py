@@ -113,6 +113,7 @@ def test_a_quarantine_without_a_row_that_can_be_rewritten_is_refused(quarantine,
 def test_a_file_that_is_no_quarantine_is_refused_with_its_line(make_recipe_params, tmp_path):
     with pytest.raises(ArtifactError):
         build_recipe(make_recipe_params("rewrite"), tmp_path)
-    write_rows(tmp_path / "quarantine.jsonl", ROWS[:1])
-    with pytest.raises(SourceError, match=r"quarantine\.jsonl, line 1: is no quarantined row"):
-        build_recipe(make_recipe_params("rewrite"), tmp_path)
+    for line in (ROWS[0], [1, 2], {"row": ROWS[0], "rules": ["refusal"]}, {"row": ROWS[0], "rules": [{"id": "x"}]}):
+        write_rows(tmp_path / "quarantine.jsonl", [line])
+        with pytest.raises(SourceError, match=r"quarantine\.jsonl, line 1: is no quarantined row"):
+            build_recipe(make_recipe_params("rewrite"), tmp_path)
