@@ -186,6 +186,18 @@ def test_thumbs_of_one_kind_judge_nothing_and_no_lower_bound_is_advised(
     assert "lower align.bounds" not in str(caught.value)
 
 
+@pytest.mark.parametrize("align", [{"method": "dpo"}, {"method": "grpo", "reward": "model"}])
+def test_no_bound_is_advised_so_low_that_the_figures_have_no_interval(paths, make_preference_records, align):
+    advised = {}
+    for count in (9, 10):
+        write_records(paths.preferences_train, make_preference_records(3))
+        write_records(paths.preferences_test, make_preference_records(count))
+        with pytest.raises(PreflightError) as caught:
+            run(paths, align=align)
+        advised[count] = "lower align.bounds" in str(caught.value)
+    assert advised == {9: False, 10: True}
+
+
 def test_rewards_by_rules_need_held_out_prompts_and_no_preference_records(paths):
     with pytest.raises(PreflightError) as caught:
         run(paths, align={"method": "grpo", "selections": 2})

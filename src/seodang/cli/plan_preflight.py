@@ -43,14 +43,28 @@ def check_data(params: Params, paths: Paths) -> Preflight | None:
     )
     if not all(path.exists() for path in needed):
         return None
+    from seodang.io.jsonl import read_json
     from seodang.preflight.checks import check_run
     from seodang.preflight.preferences import find_preference_problems
 
     result = check_run(
         params.prompt.format, params.train.max_length, params.prepare, params.evaluate, params.gate, paths
     )
+    if _needs_preferences(params) and "preferences" not in read_json(paths.ingest_report):
+        warning = _(
+            "align.method {method}: the preference data are not prepared yet, so they are not checked; run: dvc repro"
+            " prepare",
+            method=params.align.method,
+        )
+        return replace(result, warnings=[*result.warnings, warning])
     problems = find_preference_problems(params.align, paths)
     return replace(result, problems=[*result.problems, *problems])
+
+
+def _needs_preferences(params: Params) -> bool:
+    """Return whether stage `align` reads preference records; the splits may come from a run without it."""
+    align = params.align
+    return align.method != "none" and not (align.method == "grpo" and align.reward == "rules") and bool(align.sources)
 
 
 def format_preflight(result: Preflight | None) -> list[str]:

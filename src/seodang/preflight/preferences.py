@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from seodang.config import AlignParams
+from seodang.evaluation.judge.resampling import MINIMUM_GROUPS
 from seodang.gate.alignment import USES_THUMBS, describe_held_out
 from seodang.i18n import _, get_language, ngettext
 from seodang.io.jsonl import read_records
@@ -44,14 +45,25 @@ def _find_prompt_problems(align: AlignParams, file: Path, sources: str) -> list[
                 sources=sources,
             )
         ]
+    values = {
+        "method": align.method,
+        "prompts": ngettext("{count} held-out prompt", "{count} held-out prompts", prompts),
+        "minimum": align.bounds.minimum_prompts,
+        "sources": sources,
+    }
+    if prompts < MINIMUM_GROUPS:
+        return [
+            _(
+                "align.method {method}: at most {prompts}, and align.bounds.minimum_prompts is {minimum}, so the aligned"
+                " model could not be promoted. Add records to {sources}",
+                **values,
+            )
+        ]
     return [
         _(
             "align.method {method}: at most {prompts}, and align.bounds.minimum_prompts is {minimum}, so the aligned model"
             " could not be promoted. Add records to {sources}, or lower align.bounds.minimum_prompts",
-            method=align.method,
-            prompts=ngettext("{count} held-out prompt", "{count} held-out prompts", prompts),
-            minimum=align.bounds.minimum_prompts,
-            sources=sources,
+            **values,
         )
     ]
 
@@ -82,24 +94,30 @@ def _find_pair_problems(align: AlignParams, paths: Paths) -> list[str]:
 
 
 def _describe_shortage(align: AlignParams, pairs: int, questions: int | None) -> str:
-    held_out = describe_held_out(pairs, questions).translate(get_language())
+    """Return what is missing; a lower bound helps only where the figures would have an interval."""
+    values = {
+        "method": align.method,
+        "held_out": describe_held_out(pairs, questions).translate(get_language()),
+        "wanted": _list_wanted(questions),
+        "minimum": align.bounds.minimum_pairs,
+    }
     if not pairs and not questions:
         return _(
             "align.method {method}: {held_out}, and nothing else can judge the aligned model. Add {wanted} to"
             " align.sources: prepare.preferences_test_ratio of them is held out, and align.bounds.minimum_pairs,"
             " {minimum}, are needed",
-            method=align.method,
-            held_out=held_out,
-            wanted=_list_wanted(questions),
-            minimum=align.bounds.minimum_pairs,
+            **values,
+        )
+    if max(pairs, questions or 0) < MINIMUM_GROUPS:
+        return _(
+            "align.method {method}: {held_out}, and align.bounds.minimum_pairs is {minimum}, so the aligned model could"
+            " not be promoted. Add {wanted} to align.sources",
+            **values,
         )
     return _(
         "align.method {method}: {held_out}, and align.bounds.minimum_pairs is {minimum}, so the aligned model could"
         " not be promoted. Add {wanted} to align.sources, or lower align.bounds.minimum_pairs",
-        method=align.method,
-        held_out=held_out,
-        wanted=_list_wanted(questions),
-        minimum=align.bounds.minimum_pairs,
+        **values,
     )
 
 
