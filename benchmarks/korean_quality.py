@@ -2,8 +2,9 @@
 
     python benchmarks/korean_quality.py
 
-Prints a table with 95 % intervals (Clopper and Pearson): all sentences, and the blind half, which a hash selects. Two
-rows show rules without the morphological analyzer on the same sentences.
+Prints a table with 95 % intervals (Clopper and Pearson): all sentences, the blind half, which a hash selects, and a
+second set of other genres, written after the rules. Two rows show rules without the morphological analyzer on the same
+sentences.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from seodang.evaluation.korean.particles import find_particle_errors
 from seodang.evaluation.korean.speech_levels import POLITE, find_speech_levels
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "tests" / "evaluation" / "korean" / "labelled"
+SECOND: Final = FOLDER / "second"
 _ENDINGS: Final = (
     ("haeyo", re.compile(r"(?:요|죠)$")),
     ("hapsyo", re.compile(r"(?:니다|니까|시오|시다)$")),
@@ -57,9 +59,9 @@ def _format_share(count: int, total: int) -> str:
     return f"{100 * count / total:.1f} % [{100 * low:.1f}, {100 * high:.1f}] ({count} of {total})"
 
 
-def read_labelled(name: str) -> Iterator[tuple[str, str, bool]]:
+def read_labelled(name: str, folder: Path = FOLDER) -> Iterator[tuple[str, str, bool]]:
     """Yield label, text and whether the sentence belongs to the blind half."""
-    for line in (FOLDER / f"{name}.tsv").read_text("utf-8").splitlines():
+    for line in (folder / f"{name}.tsv").read_text("utf-8").splitlines():
         label, text = line.split("\t")
         yield label, text.replace("\\n", "\n"), is_blind(line)
 
@@ -137,11 +139,11 @@ MEASUREMENTS: Final[tuple[tuple[str, str, Callable[[str, str], Counts]], ...]] =
 )
 
 
-def build_rows() -> list[str]:
-    """Return the rows of the table in docs/korean-quality.md."""
+def build_rows(folder: Path = FOLDER) -> list[str]:
+    """Return the rows of a table in docs/korean-quality.md; that of the second set lacks the last two."""
     rows = []
-    for name, file, count in MEASUREMENTS:
-        labelled = list(read_labelled(file))
+    for name, file, count in MEASUREMENTS if folder == FOLDER else MEASUREMENTS[:5]:
+        labelled = list(read_labelled(file, folder))
         total = sum((count(label, text) for label, text, _ in labelled), Counts(0, 0, 0))
         rows.append(f"| {name} | {len(labelled)} | {total.format()} |")
     return rows
@@ -151,7 +153,7 @@ def main() -> None:
     """Print the table."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     print("| found | texts | precision | recall |\n|---|---|---|---|")
-    print("\n".join(build_rows()))
+    print("\n".join([*build_rows(), "second set:", *build_rows(SECOND)]))
     for name, file, count in MEASUREMENTS:
         blind = [(label, text) for label, text, is_in_half in read_labelled(file) if is_in_half]
         print(

@@ -18,6 +18,7 @@ from seodang.hangul.sounds import get_final, is_syllable
         ("URL", "ㄹ"), ("LLM", "other"), ("AI", ""), ("PDF", ""), ("USB", None), ("R", None), ("Python", "other"),
         ("Google", "ㄹ"), ("server", ""), ("Java", ""), ("internet", None), ("MP3", None), ("GPT-4", ""),
         ("Windows 11", None), ("$100", None), ("OO", None), ("5kg", None), ("10km", ""), ("?", None), ("", None),
+        ("1/2", None), ("9:00", None),
     ],
 )  # fmt: skip
 def test_the_final_sound_is_known_only_where_the_reading_is_certain(word, sound):
@@ -38,6 +39,8 @@ def test_a_syllable_holds_its_final_consonant():
         ("'사과'은 과일이다.", "'사과'은", "는"),
         ("**비용**는 다르다.", "**비용**는", "은"),
         ("LLM는 크다.", "LLM는", "은"),
+        ("색상와 크기가 사진과 같아요.", "색상와", "과"),
+        ("커피과 빵을 주문했다.", "커피과", "와"),
     ],
 )
 def test_a_wrong_particle_is_found_with_the_form_that_fits(text, word, expected):
@@ -50,6 +53,7 @@ def test_a_wrong_particle_is_found_with_the_form_that_fits(text, word, expected)
     [
         "`print(사과을)` 코드", "이름은(는) 필수", "은/는, 이/가", "나이 차이 많이 나는 사람", "종로 2가 앞", "제5과 단어",
         "먹는 사람과 좋은 책", "진로와 경로", "f(x)는 함수이다",
+        "피자 1/2은 식었고 1/3만 남았다.", "회의는 9:00는 이르고 9:30를 넘기면 늦다.", "라마단에 할와 요리를 먹는다.",
     ],
 )  # fmt: skip
 def test_what_only_looks_like_a_wrong_particle_is_not_marked(text):
@@ -59,6 +63,45 @@ def test_what_only_looks_like_a_wrong_particle_is_not_marked(text):
 def test_quotations_code_headings_tables_and_dialogues_have_no_speech_level():
     text = '# 요약이다.\n> 인용이다.\n| 표이다. |\n`코드이다.`\n"말이다."\n철수: 뭐 해?\n영희: 공부해.\n철수: 그래.\n끝입니다.'
     assert [(one.sentence.text, one.level) for one in find_speech_levels(text)] == [("끝입니다.", "hapsyo")]
+
+
+@pytest.mark.parametrize(
+    ("text", "levels"),
+    [
+        ("숙제는 다 했니? 알겠니?", ["haera", "haera"]),
+        ("바쁘니 나중에 봐.", ["hae"]),
+        ("추천합니당! 잘 맞아용~", ["hapsyo", "haeyo"]),
+        ("그렇긴 하죠 뭐. 그렇지 뭐.", ["haeyo", "hae"]),
+        ("그래서 뭐", []),
+    ],
+)
+def test_the_ending_counts_as_people_write_it(text, levels):
+    assert [one.level for one in find_speech_levels(text)] == levels
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "평일: 오전 9시 ~ 오후 6시\n토요일: 오전 9시 ~ 오후 6시",
+        "1층: 남녀 공용 화장실 있음\n2층: 남녀 공용 화장실 있음",
+        "Q. 주차가 되나요?\nA. 네, 가능합니다.\nQ. 포장이 되나요?\nA. 네, 가능합니다.",
+    ],
+)
+def test_a_value_of_a_list_and_a_short_answer_may_recur(text):
+    assert find_repetitions(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "repeated"),
+    [
+        ("장점: 값이 싸고 품질이 좋아요.\n특징: 값이 싸고 품질이 좋아요.", "값이 싸고 품질이 좋아요."),
+        ("특징 1: 빠르고 정확한 배송 제공\n특징 2: 빠르고 정확한 배송 제공", "특징 2: 빠르고 정확한 배송 제공"),
+        ("이게 되나요? 네, 가능합니다. 이게 되나요? 네, 가능합니다.", "네, 가능합니다."),
+        ("안녕? 요즘 어떻게 지내? 안녕? 요즘 어떻게 지내?", "요즘 어떻게 지내?"),
+    ],
+)
+def test_a_repetition_is_found_behind_another_label_or_question(text, repeated):
+    assert " ".join(text[one.start : one.end] for one in find_repetitions(text)) == repeated
 
 
 def test_sentences_keep_their_places():

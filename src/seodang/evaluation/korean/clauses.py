@@ -10,8 +10,12 @@ from typing import Final
 from seodang.evaluation.korean.passages import blank_code, iter_segments
 
 _MIN_SENTENCE_LETTERS: Final = 6  # a shorter one, such as 네, 맞아요, may occur again
+_MIN_ANSWER_LETTERS: Final = 12  # a shorter answer, such as 네, 가능합니다, fits several questions
 _MIN_CLAUSE_LETTERS: Final = 8
 _CLAUSE_BREAK: Final = re.compile(r"[,;:]\s+|(?<=[가-힣][고며])\s+|(?<=지만)\s+|(?<=는데)\s+")
+# The label of a value: 월요일: 오전 9시 ~ 오후 6시. Numbers after a label do not distinguish it: 방법 1, 방법 2.
+_LABEL: Final = re.compile(r"\A([^,;:.!?]{0,18}[^,;:.!?\s\d])\s*\d{0,3}:\s+")
+_PREDICATE_END: Final = re.compile(r"[가-힣][다요죠까오자라]\W*\Z")
 _LETTERS: Final = re.compile(r"[^\W_]+")
 _CONJUNCTION: Final = re.compile(
     r"\A(?:그리고|또한|또|그래서|따라서|그러므로|하지만|그러나|그런데|즉|결국|첫째|둘째|셋째|넷째|\d+)\s*[,.):]?\s+"
@@ -52,25 +56,48 @@ def count_letters(text: str) -> int:
 
 def _iter_repeated_clauses(text: str) -> Iterator[tuple[int, int]]:
     seen: set[str] = set()
+    follows_question = False
     for segment in iter_segments(text):
         key = _normalize(segment.text)
-        if len(key) >= _MIN_SENTENCE_LETTERS and key in seen:
-            yield segment.start, segment.end
+        is_repeated = len(key) >= _MIN_SENTENCE_LETTERS and key in seen
+        is_question = segment.text.endswith(("?", "？"))
+        is_answer = follows_question and not is_question and len(key) < _MIN_ANSWER_LETTERS
+        follows_question = is_question and key not in seen
+        if is_repeated:
+            if not is_answer:
+                yield segment.start, segment.end
             continue
-        clauses = [(start, end, _normalize(segment.text[start:end])) for start, end in _split_clauses(segment.text)]
-        for start, end, clause in clauses:
+        for start, end, clause in _iter_clauses(segment.text):
             if len(clause) >= _MIN_CLAUSE_LETTERS and clause in seen:
                 yield segment.start + start, segment.start + end
             seen.add(clause)
         seen.add(key)
 
 
-def _split_clauses(text: str) -> Iterator[tuple[int, int]]:
-    start = 0
-    for match in _CLAUSE_BREAK.finditer(text):
-        yield start, match.start()
+def _iter_clauses(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield the clauses of a sentence with their letters.
+
+    A value without a predicate recurs in lists, such as opening hours, so it is compared together with its label.
+    """
+    label = _LABEL.match(text)
+    if label is None:
+        spans = _split_clauses(text, 0)
+    elif _PREDICATE_END.search(text):
+        spans = {(label.end(), len(text)): None, **_split_clauses(text, label.end())}
+    else:
+        yield 0, len(text), _normalize(f"{label[1]} {text[label.end() :]}")
+        return
+    for start, end in spans:
+        yield start, end, _normalize(text[start:end])
+
+
+def _split_clauses(text: str, start: int) -> dict[tuple[int, int], None]:
+    """Return the spans of the clauses from a position on, in order."""
+    spans: dict[tuple[int, int], None] = {}
+    for match in _CLAUSE_BREAK.finditer(text, start):
+        spans[start, match.start()] = None
         start = match.end()
-    yield start, len(text)
+    return {**spans, (start, len(text)): None}
 
 
 def _normalize(text: str) -> str:

@@ -33,7 +33,9 @@ _WINDOW: Final = 40  # characters of context on each side for the analyzer
 # The least gain in log-probability (nats) of the sentence with the other form. Labelled errors gain 6.7 to 24, other
 # words at most -1. Names of families (국화과) that the analyzer does not know gain up to 8.
 _MIN_GAIN: Final = 6.0
-_MIN_GAIN_AFTER_FAMILY: Final = 10.0
+# Of 과, which may name a family, and where the analyzer takes noun and particle for one unknown noun (연필와 gains 23,
+# transcriptions such as 할와 up to 8).
+_MIN_GAIN_OF_UNKNOWN: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,31 +110,31 @@ def _confirm(candidate: _Candidate) -> ParticleError | None:
     text, start, end = candidate.text, candidate.start, candidate.end
     if not candidate.is_certain:
         before, after = _select_context(candidate)
-        gain = _compute_gain(before, text[start:end], candidate.expected, after)
-        minimum = _MIN_GAIN_AFTER_FAMILY if text[start:end] == "과" else _MIN_GAIN
-        if gain is None or gain < minimum:
+        if not _is_likelier(before, text[start:end], candidate.expected, after):
             return None
     word = _WORD.search(text, max(0, start - _MAX_WORD), start)
     return ParticleError(start, end, f"{word[0] if word else ''}{text[start:end]}", candidate.expected)
 
 
 @lru_cache(maxsize=4096)
-def _compute_gain(before: str, form: str, expected: str, after: str) -> float | None:
-    """Return how much likelier a text is with the other form, in nats; None where that form is no particle there.
+def _is_likelier(before: str, form: str, expected: str, after: str) -> bool:
+    """Return whether a text is much likelier with the other form; not where that form is no particle there.
 
     The analyzer knows words such as 차이, 진로 and 먹는, which end like a particle in the wrong form.
     """
     analyzer = load_analyzer()
     position = len(before)
     words, written = analyzer.analyze(before + form + after)[0]
-    if any(word.tag == "NNG" and word.start < position < word.start + word.len for word in words):
-        return None
+    nouns = [word for word in words if word.tag == "NNG" and word.start < position < word.start + word.len]
+    if not all(noun.oov for noun in nouns):
+        return False
     morphemes, corrected = analyzer.analyze(before + expected + after)[0]
     for noun, particle in pairwise(morphemes):
         if particle.start == position and particle.tag[0] == "J" and particle.form == expected:
             is_noun = noun.tag[0] in _BEFORE_PARTICLES or noun.tag == "ETN"
-            return float(corrected - written) if is_noun else None
-    return None
+            minimum = _MIN_GAIN_OF_UNKNOWN if nouns or form == "과" else _MIN_GAIN
+            return is_noun and corrected - written >= minimum
+    return False
 
 
 def _select_context(candidate: _Candidate) -> tuple[str, str]:

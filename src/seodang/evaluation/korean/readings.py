@@ -15,7 +15,8 @@ _UNIT_SOUNDS: Final[dict[str, FinalSound]] = {
 }
 _WORD: Final = re.compile(r"(?P<number>(?<![A-Za-z])\d[\d.,]*)?(?P<latin>[A-Za-z]+)$")
 _NUMBER_AFTER_LATIN: Final = re.compile(r"[A-Za-z][- ]?(\d[\d.,]*)$")
-_UNCERTAIN_NUMBER: Final = re.compile(r"(?:[$€£¥₩]|\.\.+)\s?\d[\d.,]*$")  # $5 is read as 5달러
+# $5 is read as 5달러, 1/2 as 2분의 1 and 9:00 as 9시.
+_UNCERTAIN_NUMBER: Final = re.compile(r"(?:(?:[$€£¥₩]|\.\.+)\s?\d[\d.,]*|\d/\d+|\d:\d\d)$")
 _VOWELS: Final = frozenset("aeiouy")
 
 

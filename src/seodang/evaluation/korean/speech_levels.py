@@ -36,6 +36,7 @@ _HAE: Final = re.compile(
 )
 _AMBIGUOUS_PLAIN: Final = frozenset(("ᆫ데", "은데", "는데", "게", "고", "나"))  # often a clause that goes on
 _DICTIONARY_STEMS: Final = frozenset(("VV", "VV-I", "VV-R", "XSV"))
+_UNSPOKEN: Final = ("S", "Z_CODA")  # tags of marks, and of a final sound that is added to an ending: 좋아용
 _EXISTENCE: Final = frozenset(("있", "없", "계시"))
 
 
@@ -90,9 +91,11 @@ def _extract_tail(sentence: str) -> str:
 
 def detect_level(morphemes: Sequence[Morpheme]) -> SpeechLevel | None:
     """Return the speech level of a sentence's last words; None where they have none."""
-    words = [morpheme for morpheme in morphemes if not morpheme.tag.startswith("S")]
+    words = [morpheme for morpheme in morphemes if not morpheme.tag.startswith(_UNSPOKEN)]
     if not words:
         return None
+    if words[-1].tag == "IC" and len(words) > 1 and words[-2].tag in ("EF", "EC"):  # 그렇죠 뭐, 고마워요 안녕
+        words = words[:-1]
     last = words[-1]
     if (last.form == "요" and last.tag in ("JX", "EF")) or (last.tag == "IC" and last.form.endswith("요")):
         return "haeyo"
@@ -101,6 +104,8 @@ def detect_level(morphemes: Sequence[Morpheme]) -> SpeechLevel | None:
         last = words[-1]
     if last.tag not in ("EF", "EC"):
         return None
+    if last.form == "니" and len(words) > 1 and words[-2].tag == "EP" and morphemes[-1].form == "?":
+        return "haera"  # 했니?, which the analyzer takes for a clause that goes on
     return _classify_ending(last, words[-2] if len(words) > 1 else None)
 
 
