@@ -134,6 +134,13 @@ def test_each_entry_is_found_by_each_of_its_spellings_and_by_no_other_entry(lice
         ("EXAONE AI Model License Agreement 1.2 - NC", ["exaone-1.2-nc"]),
         ("엑사원 1.1-NC", ["exaone-1.1-nc"]),
         ("Apache-2.0 (code), CC-BY-NC-4.0 (data)", ["apache-2.0", "cc-by-nc-4.0"]),
+        ("https://spdx.org/licenses/CC-BY-NC-4.0.html", ["cc-by-nc-4.0"]),
+        ("http://www.opensource.org/licenses/mit-license.php", ["mit"]),
+        ("https://opensource.org/licenses/Apache-2.0, MIT", ["apache-2.0", "mit"]),
+        ("https://www.kogl.or.kr/info/licenseType4.do", ["kogl-4"]),
+        ("공공누리 제1유형: 출처표시 (상업적 이용 및 변경 가능)", ["kogl-1"]),
+        ("공공누리 제2유형(출처표시+상업적 이용금지)", ["kogl-2"]),
+        ("공공누리 4유형 : 출처표시 + 상업적 이용 금지 + 변경 금지", ["kogl-4"]),
     ],
 )
 def test_a_licence_is_found_in_any_spelling(text, ids):
@@ -167,6 +174,14 @@ def test_a_licence_is_found_in_any_spelling(text, ids):
         "https://www.apache.org/licenses/LICENSE-2.0-changed",
         "https://opensource.org/license/mit-0",
         "https://example.com/terms",
+        "MIT?",
+        "MIT 非商用",
+        "CC BY 4.0 (商用利用不可)",
+        "MIT (только некоммерческое использование)",
+        "Apache-2.0 ⛔",
+        "MIT https://spdx.org/licenses/GPL-3.0.html",
+        "https://opensource.org/licenses/MIT-0",
+        "공공누리 제1유형 + 변경금지",
     ],
 )
 def test_another_text_is_not_known_to_be_a_licence_of_the_table(text):

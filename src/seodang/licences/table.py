@@ -25,7 +25,13 @@ _CC_ADDRESS: Final = re.compile(
     r"(?:https?://)?(?:www\.)?creativecommons\.org/(?:licenses|publicdomain)/([a-z-]+)/(\d\.\d)"
     r"(?:/(?:legalcode|deed)?[\w.]*)?"
 )
-_TOKEN: Final = re.compile(r"\d+(?:\.\d+)*|[a-z]+|[가-힣]+")
+# Pages whose address holds the identifier of a licence.
+_NAMED_ADDRESS: Final = re.compile(
+    r"(?:https?://)?(?:www\.)?(?:spdx\.org/licenses/|opensource\.org/licenses?/|(kogl)\.or\.kr/info/license(?=type))"
+    r"([\w.-]+?)(?:\.(?:html|json|txt|php|do))?/?(?![\w./-])"
+)
+# Words and numbers. Words in any other script and signs such as "?" are words that no licence of the table has.
+_TOKEN: Final = re.compile(r"\d+(?:\.\d+)*|[a-z]+|[가-힣]+|[^\W\d_a-z가-힣]+|[?\u2600-\u27bf\U0001f300-\U0001faff]")
 # Parts of a licence's name that have the same meaning.
 _SYNONYMS: Final = (
     ("creative commons", "cc"), ("크리에이티브 커먼즈", "cc"), ("크리에이티브 커먼스", "cc"), ("ccby", "cc by"),
@@ -220,6 +226,7 @@ def _split_tokens(text: str) -> tuple[str, ...]:
     text = _CC_ADDRESS.sub(_name_cc_licence, text.lower())
     for address, name in _list_addresses():
         text = address.sub(name, text)
+    text = _NAMED_ADDRESS.sub(lambda address: f" {address[1] or ''} {address[2]} ", text)
     text = unicodedata.normalize("NFKC", _ADDRESS.sub(" ", text))
     text = re.sub(r"[-_/]", " ", text)
     for name, short in _SYNONYMS:
