@@ -10,6 +10,7 @@ import pytest
 from tests.constants import ROOT
 
 from seodang.evaluation.tasks.spec import load_specs
+from seodang.evaluation.tasks.templates import render
 
 PROMPTS = {
     "kbl_bar_exam_civil": "ebe9b3ab8daa118c",
@@ -48,7 +49,9 @@ def test_the_prompt_is_the_one_of_the_harness(task):
 @pytest.mark.parametrize("task", [task for task in PROMPTS if task.startswith("kbl")])
 def test_kbl_takes_the_first_letter_up_to_a_blank_line(task):
     [spec] = load_specs(ROOT / "tasks", [task])
-    assert spec.answer == ("{{gt}}" if "bar_exam" in task else "{{label}}")
+    letters = LETTERS.get(task, "([A-E]).*")[2:5].replace("-", "")
+    column = "gt" if "bar_exam" in task else "label"
+    assert [render(spec.answer, {column: letter}) for letter in letters] == list(letters)
     assert (spec.until, spec.max_new_tokens) == (["\n\n"], 256)
     assert spec.matching.pattern == LETTERS.get(task, "([A-E]).*")
     assert spec.matching.ignore_case
@@ -63,7 +66,7 @@ def test_kmmlu_compares_letters(task):
         assert (spec.options, spec.answer) == ({"1": "A", "2": "B", "3": "C", "4": "D"}, "{{answer}}")
         assert (spec.normalise, spec.metrics) == ("none", ["accuracy"])
         return
-    assert spec.answer == "{{['A', 'B', 'C', 'D'][answer|int - 1]}}"
+    assert [render(spec.answer, {"answer": number}) for number in (1, 2, 3, 4)] == list("ABCD")
     assert (spec.until, spec.max_new_tokens) == (["Q:", "\n\n", "</s>", "."], 256)
     assert (spec.matching.pattern, spec.matching.ignore) == (None, [" "])
     assert spec.matching.ignore_case

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from seodang.errors import EvaluationError
 from seodang.evaluation.tasks.loading import load_task
 from seodang.evaluation.tasks.spec import load_specs
 from seodang.ingest.readers.strict import read_rows_strict
@@ -50,6 +51,33 @@ def test_kmmlu_strips_the_question_and_counts_answers_from_one(load, name):
     assert items[1].prompt == "질문?\nA. 하나\nB. 둘\nC. 셋\nD. 넷\n정답："
     assert [items[row].reference for row in (1, 2)] == ["A", "D"]
     assert items[1].id == "Accounting-test/1"
+
+
+@pytest.mark.parametrize("answer", ["0", "5", "-1", "A", "가", "①", "3번"])
+@pytest.mark.parametrize("name", ["kmmlu", "kmmlu_direct"])
+def test_an_answer_of_kmmlu_that_is_no_number_of_an_option_is_refused(load, name, answer):
+    rows = [{"question": "질문?", "answer": value, **LETTERS} for value in ("1", answer)]
+    with pytest.raises(EvaluationError, match="row 2"):
+        load(name, "HAERAE-HUB/KMMLU/data/Accounting-test.csv", rows)
+
+
+def test_data_that_are_not_the_complete_set_are_named(load, caplog):
+    rows = [{"question": f"질문 {answer}?", "answer": answer, **LETTERS} for answer in (1, 4)]
+    load("kmmlu", "HAERAE-HUB/KMMLU/data/Accounting-test.csv", rows)
+    assert "kmmlu: the data have 2 items, the complete set has 35030" in caplog.text
+
+
+@pytest.mark.parametrize("answer", ["1", "가", "F", "A. 하나", "정답: A"])
+def test_an_answer_of_kbl_that_no_answer_could_match_is_refused(load, answer):
+    rows = [{"question": "질문?", **LETTERS, "gt": value} for value in ("b", answer)]
+    with pytest.raises(EvaluationError, match="row 2"):
+        load("kbl_bar_exam_civil", "lbox/kbl/bar_exam/civil/civil2012.json", rows)
+
+
+def test_options_of_click_that_are_one_text_are_refused(load):
+    rows = [{**CLICK, "id": f"KIIP_law_{number}", "choices": str(CHOICES), "answer": "하나"} for number in (1, 2)]
+    with pytest.raises(EvaluationError, match="not in list"):
+        load("click_cul_law", "EunsuKim/CLIcK/Dataset/Culture/Korean Law/Law_KIIP.json", rows)
 
 
 def test_click_asks_about_a_paragraph_only_where_there_is_one(load):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,8 @@ from seodang.evaluation.tasks.sampling import remove_leaks, select_samples
 from seodang.evaluation.tasks.spec import FileData, SplitData, TaskSpec
 from seodang.i18n import _, ngettext
 from seodang.records import Record
+
+logger = logging.getLogger(__name__)
 
 Reader = Callable[[Path, str], Iterable[Mapping[str, Any]]]
 """Reads a file, named in messages by the second argument; raises SeodangError for an unreadable row
@@ -118,6 +121,16 @@ def _build_task(spec: TaskSpec, samples: BuildResult, few_shot_pool: BuildResult
         if len(errors) > _MESSAGE_LIMIT:
             lines.append(_("  ... and {count} more", count=len(errors) - _MESSAGE_LIMIT))
         raise EvaluationError("\n".join(lines))
+    complete = spec.source.items if spec.source else None
+    if complete is not None and complete != len(samples.samples):
+        logger.warning(
+            _(
+                "{task}: the data have {count} items, the complete set has {complete}; a score is not one of the complete set",
+                task=spec.name,
+                count=len(samples.samples),
+                complete=complete,
+            )
+        )
     pool, leak_count = remove_leaks(few_shot_pool.samples, samples.samples)
     return Task(spec, select_samples(samples.samples, seed=seed, limit=spec.limit), pool, leak_count)
 
