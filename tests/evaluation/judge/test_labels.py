@@ -29,9 +29,9 @@ def fail(read, *rows):
 @pytest.mark.parametrize(
     ("label", "score"),
     [
-        *[(word, 1.0) for word in ("A", "a", "model_a", "Answer A", "답변 A", 1, "1", 1.0, "[[A]]", "왼쪽")],
-        *[(word, 0.0) for word in ("B", "model_b", "assistant_b", "응답B", 2, "오른쪽")],
-        *[(word, 0.5) for word in ("tie", "C", "tie (bothbad)", "무승부", "비슷함", "둘 다 나쁨")],
+        *[(word, 1.0) for word in ("A", "a", "model_a", "Answer A", "답변 A", 1, "1", 1.0, "[[A]]", "왼쪽", "1번")],
+        *[(word, 0.0) for word in ("B", "model_b", "assistant_b", "응답B", 2, "오른쪽", "B안")],
+        *[(word, 0.5) for word in ("tie", "C", "tie (bothbad)", "무승부", "비슷함", "동률", "둘 다 나쁨")],
     ],
 )
 def test_labels_are_read_as_people_write_them(read, label, score):
@@ -76,6 +76,53 @@ def test_judgments_of_mt_bench_and_exports_of_chatbot_arena_are_read(read, tmp_p
     winners = {"winner_model_a": 0, "winner_model_b": 0, "winner_tie": 1}
     assert read({**arena, **winners}).pairs[0].label == 0.5
     assert "row 1, label" in fail(read, {**arena, **winners, "winner_tie": 0})
+
+
+def test_the_turns_that_a_rater_of_mt_bench_rated_are_two_pairs_of_one_group(read):
+    def talk(*answers):
+        return [
+            {"role": role, "content": text}
+            for number, answer in enumerate(answers, start=1)
+            for role, text in (("user", f"Question {number}?"), ("assistant", answer))
+        ]
+
+    bench = {
+        "question_id": 81,
+        "judge": "expert_0",
+        "conversation_a": talk("A1", "A2"),
+        "conversation_b": talk("B1", "B2"),
+    }
+    first, second = read({**bench, "turn": 1, "winner": "model_a"}, {**bench, "turn": 2, "winner": "model_b"}).pairs
+    assert [(pair.pair[0].prompt, pair.pair[0].answer, pair.label) for pair in (first, second)] == [
+        ("Question 1?", "A1", 1.0),
+        ("Question 1?\n\nQuestion 2?", "A1\n\nA2", 0.0),
+    ]
+    assert first.group == second.group
+
+
+def test_turns_of_an_arena_export_are_read_and_a_list_that_is_an_answer_stays(read):
+    winners = {"winner_model_a": 1, "winner_model_b": 0, "winner_tie": 0}
+    texts = {"response_a": '["Hello \\"you\\"."]', "response_b": '["No.", null]'}
+    [pair] = read({"prompt": '["Hi?", "And?"]', **texts, **winners}).pairs
+    assert (pair.pair[0].prompt, pair.pair[0].answer, pair.pair[1].answer) == ("Hi?\n\nAnd?", 'Hello "you".', "No.")
+    assert read({**ROW, "answer_a": '["가", "나"]'}).pairs[0].pair[0].answer == '["가", "나"]'
+
+
+def test_an_answer_that_is_an_object_is_refused(read):
+    assert "row 1, answer_a: must be a text" in fail(read, {**ROW, "answer_a": {"text": "서울"}})
+
+
+def test_two_models_may_give_the_same_answer(read):
+    marks = [
+        {"question": "수도는?", "answer": answer, "mark": mark, "model": model, "rater": "kim"}
+        for model, answer, mark in (("x", "서울", 8), ("y", "서울", 8), ("z", "부산", 1))
+    ]
+    assert [pair.models for pair in read(*marks).pairs] == [("x", "z"), ("y", "z")]
+
+
+@pytest.mark.parametrize("label", [-1, "-1", "-2", -1.0])
+def test_a_negative_label_is_not_the_number_of_an_answer(read, label):
+    assert "row 1, label" in fail(read, {**ROW, "label": label})
 
 
 def test_raters_who_saw_the_answers_in_the_other_order_are_joined(read):

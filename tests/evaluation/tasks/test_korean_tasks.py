@@ -64,7 +64,7 @@ def test_an_answer_of_kmmlu_that_is_no_number_of_an_option_is_refused(load, name
 def test_data_that_are_not_the_complete_set_are_named(load, caplog):
     rows = [{"question": f"질문 {answer}?", "answer": answer, **LETTERS} for answer in (1, 4)]
     load("kmmlu", "HAERAE-HUB/KMMLU/data/Accounting-test.csv", rows)
-    assert "kmmlu: the data have 2 items, the complete set has 35030" in caplog.text
+    assert "kmmlu: items in the data: 2, in the complete set: 35030" in caplog.text
 
 
 @pytest.mark.parametrize("answer", ["1", "가", "F", "A. 하나", "정답: A"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -42,13 +43,13 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _SIDE: Final = r"(?:answer|response|output|model|assistant|답변|응답|답|모델)?"
 _LABELS: Final = (
-    (1.0, re.compile(rf"{_SIDE}(?:a|1|one)|first|left|왼쪽|첫번째|앞|앞답변")),
-    (0.0, re.compile(rf"{_SIDE}(?:b|2|two)|second|right|오른쪽|두번째|뒤|뒷답변")),
+    (1.0, re.compile(rf"{_SIDE}(?:a|1|one)(?:번|안|승)?|first|left|왼쪽|첫번째|앞|앞답변")),
+    (0.0, re.compile(rf"{_SIDE}(?:b|2|two)(?:번|안|승)?|second|right|오른쪽|두번째|뒤|뒷답변")),
     (
         0.5,
         re.compile(
             r"c|tie|tied|ties|tiebothbad|tiebothgood|bothbad|bothgood|both|draw|equal|same|neither"
-            r"|무승부|동점|비김|비슷|비슷함|같음|동일|동등|둘다|둘다좋음|둘다나쁨|차이없음"
+            r"|무승부|동점|동률|비김|비슷|비슷함|같음|동일|동등|둘다|둘다좋음|둘다나쁨|차이없음"
         ),
     ),
 )
@@ -70,18 +71,37 @@ def map_fields(row: Mapping[str, Any]) -> dict[str, Any]:
         for field, names in _NAMES.items()
         if (name := next((name for name in names if name in values), None)) is not None
     }
-    return fields | _read_conversations(values) | _read_one_hot(values)
+    label = _read_one_hot(values)
+    if label:
+        fields |= _read_encoded_turns(fields)
+    return fields | _read_conversations(values) | label
+
+
+def read_text(value: object) -> str | None:
+    """Return the text of a question or an answer, several turns with a blank line between them; None for an object."""
+    if isinstance(value, list):
+        turns = [turn for turn in value if turn is not None]
+        return "\n\n".join(turns) if turns and all(isinstance(turn, str) for turn in turns) else None
+    return None if isinstance(value, Mapping) else str(value)
 
 
 def _read_conversations(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return question and answers of two conversations, as in MT-Bench's human judgments: user turns and answers."""
+    """Return question and answers of two conversations, as in MT-Bench's human judgments: user turns and answers.
+
+    There, `turn` is the turn that was rated; a row of the first turn has the second one, too. Both have one id.
+    """
     fields: dict[str, Any] = {}
+    turn = values.get("turn")
+    rated = turn if isinstance(turn, int) and turn > 0 else None
     for side in "ab":
         turns = values.get(f"conversation{side}")
         if isinstance(turns, list) and all(isinstance(turn, dict) for turn in turns):
             for role, field in (("user", "question"), ("assistant", f"answer_{side}")):
                 texts = [str(turn.get("content", "")) for turn in turns if turn.get("role") == role]
-                fields[field] = "\n\n".join(texts)
+                fields[field] = "\n\n".join(texts[:rated])
+    identity = next((values[name] for name in _NAMES["id"] if name in values), None)
+    if fields and rated and not is_blank(identity):
+        fields |= {"id": f"{identity} turn {rated}", "group": identity}
     return fields
 
 
@@ -93,11 +113,23 @@ def _read_one_hot(values: Mapping[str, Any]) -> dict[str, Any]:
     return {"label": {1.0: "A", 0.0: "B", 0.5: "tie"}[marked[0]] if len(marked) == 1 else "?"}
 
 
+def _read_encoded_turns(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return question and answers that are JSON lists in texts, as an export of Chatbot Arena has them."""
+    names = ("question", "answer_a", "answer_b")
+    try:
+        turns = {name: json.loads(fields[name]) for name in names}
+    except (KeyError, TypeError, ValueError):
+        return {}
+    return turns if all(isinstance(value, list) for value in turns.values()) else {}
+
+
 def parse_label(value: object) -> float | None:
     """Return the score of answer A that a label means: 1, 0.5 or 0; None for an unknown label."""
     if isinstance(value, bool):
         return None
     text = f"{value:g}" if isinstance(value, float) else str(value)
+    if text.lstrip().startswith("-"):  # -1 is not 1
+        return None
     word = normalize_name(text)
     return next((score for score, pattern in _LABELS if pattern.fullmatch(word)), None)
 

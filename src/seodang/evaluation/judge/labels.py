@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from seodang.errors import EvaluationError, SourceError
-from seodang.evaluation.judge.label_columns import LABEL_WORDS, is_blank, map_fields, parse_label, parse_mark
+from seodang.evaluation.judge.label_columns import LABEL_WORDS, is_blank, map_fields, parse_label, parse_mark, read_text
 from seodang.evaluation.judge.prompt import ModelAnswer
 from seodang.evaluation.judge.verdicts import Pair
 from seodang.i18n import _
@@ -105,7 +105,13 @@ class _Reader:
             self._report(number, value_name, error)
         if missing or rating is None:
             return
-        texts = {name: str(fields[name]) for name in ("question", *answers)}
+        texts: dict[str, str] = {}
+        for name in ("question", *answers):
+            text = read_text(fields[name])
+            if text is None:
+                self._report(number, name, _("must be a text or a list of texts"))
+                return
+            texts[name] = text
         identity = str(fields["id"]).strip() if not is_blank(fields.get("id")) else _hash(texts["question"])
         first, question = self._questions.setdefault(identity, (number, texts["question"]))
         if question != texts["question"]:
@@ -115,6 +121,8 @@ class _Reader:
 
     def _add_rating(self, number: int, fields: dict[str, Any], rating: float, answers: tuple[str, ...]) -> None:
         key = (fields["id"], *(fields[name] for name in answers))
+        if len(answers) == 1:
+            key = (*key, str(fields.get("model") or ""))  # two models may give the same answer
         if len(answers) == 2 and (swapped := (fields["id"], key[2], key[1])) in self.rows and swapped != key:
             key, rating = swapped, 1 - rating  # this rater saw the answers in the other order
         entry = self.rows.setdefault(key, _Answers(number, fields, {}))
@@ -162,7 +170,9 @@ def read_labels(path: Path) -> HumanLabels:
         raise EvaluationError(_format_errors(path, reader.errors))
     pairs = _pair_marks(reader.rows.values()) if has_marks else _build_pairs(reader.rows.values())
     if not pairs:
-        raise EvaluationError(_format_errors(path, [_("no question has two answers with marks")]))
+        raise EvaluationError(
+            _format_errors(path, [_("no question has two different answers with marks of one rater")])
+        )
     answers = list(reader.rows.values())
     return HumanLabels(
         pairs=pairs,
@@ -187,7 +197,7 @@ def _build_pairs(rows: Iterable[_Answers]) -> list[LabelledPair]:
 
 
 def _pair_marks(rows: Iterable[_Answers]) -> list[LabelledPair]:
-    """Return each two answers to one question; a rater of both prefers the one with the higher mark."""
+    """Return each two different answers to one question; a rater of both prefers the one with the higher mark."""
     by_question: dict[str, list[_Answers]] = {}
     for entry in rows:
         by_question.setdefault(str(entry.fields["id"]), []).append(entry)
@@ -195,7 +205,7 @@ def _pair_marks(rows: Iterable[_Answers]) -> list[LabelledPair]:
     for entries in by_question.values():
         for one, other in combinations(entries, 2):
             raters = [rater for rater in one.ratings if rater in other.ratings]
-            if not raters:
+            if not raters or one.fields["answer"] == other.fields["answer"]:
                 continue
             differences = [one.ratings[rater] - other.ratings[rater] for rater in raters]
             answers = str(one.fields["answer"]), str(other.fields["answer"])

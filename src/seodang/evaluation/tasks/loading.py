@@ -125,7 +125,7 @@ def _build_task(spec: TaskSpec, samples: BuildResult, few_shot_pool: BuildResult
     if complete is not None and complete != len(samples.samples):
         logger.warning(
             _(
-                "{task}: the data have {count} items, the complete set has {complete}; a score is not one of the complete set",
+                "{task}: items in the data: {count}, in the complete set: {complete}; a score is not one of the complete set",
                 task=spec.name,
                 count=len(samples.samples),
                 complete=complete,
