@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -136,6 +137,18 @@ def test_tasks_in_the_target_language_alone_are_refused(tmp_path, make_recipe_pa
         ("```\nfor i in x:\n```", "```\nfor i in x:\n```", ""),
         ("pay $PRICE", "PRICE를 내세요", "$PRICE"),
         ("three", "3", ""),
+        ("Print $HOME and %s now.", "지금 $HOME과 %s를 출력하세요.", ""),
+        ("Print $HOMES.", "$HOME을 출력하세요.", "$HOMES"),
+        ("Mail a@b.example.", "a@b.example로 메일을 보내세요.", ""),
+        ("See (https://a.example/b).", "https://a.example/b를 보세요.", ""),
+        ("35,000 won, 120 million people, 1,234,567", "3만 5천 원, 1억 2천만 명, 123만 4567", ""),
+        ("3만5천 원", "35,000 won", ""),
+        ("35,000 won", "3만 6천 원", "35000"),
+        ("1만 2개", "10,000 and 2", ""),
+        ("Sort 3,1,2.", "3, 1, 2를 정렬하세요.", ""),
+        ("3 trillion won, 500 people", "3조 원, 5백 명", ""),
+        ("제12조 2항", "Article 12, paragraph 2", ""),
+        ("1" * 30, "1" * 29 + "2", "1" * 30),
     ],
 )
 def test_numbers_code_addresses_and_placeholders_survive_a_translation(source, translation, lost):
@@ -186,3 +199,9 @@ def test_a_translation_that_is_asked_again_moves_the_answers_after_it_to_other_c
     assert (len(before), len(after)) == (2, 3)
     assert before[0] == after[0]
     assert before[1] == after[2] != after[1]  # the same task, but the number of the call belongs to its key
+
+
+def test_a_long_text_without_blanks_takes_no_time():
+    start = time.monotonic()
+    assert find_lost("a" * 100_000, "b") == ""
+    assert time.monotonic() - start < 2
