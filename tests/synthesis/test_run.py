@@ -11,7 +11,7 @@ from tests.synthesis.teacher_server import Answer
 
 from seodang.errors import ArtifactError, TeacherError, TeacherUnreachable, WorkspaceError
 from seodang.synthesis.calls import Failure, Refusal, Reply
-from seodang.synthesis.journal import JOURNAL_NAME, Journal, hold_journal
+from seodang.synthesis.journal import JOURNAL_NAME, Journal, hold_journal, read_journal
 from seodang.synthesis.run import run_recipe
 from seodang.synthesis.teacher import Teacher
 
@@ -291,6 +291,18 @@ def test_an_idempotent_endpoint_is_paid_once_for_a_call_that_comes_twice(teacher
     assert state.spent.total == teacher.billed_tokens
     _, again = run(3)
     assert again.spent == state.spent
+
+
+@pytest.mark.parametrize("last", [Answer(), Answer(status=400)], ids=["answered", "refused"])
+def test_an_attempt_that_cost_nothing_does_not_take_back_what_the_one_before_may_have_cost(
+    teacher, run, tmp_path, last
+):
+    teacher.is_idempotent = True
+    attempts = [Answer(is_dropped=True), Answer(status=429), Answer(status=503), last]
+    teacher.script = lambda body, attempt: Answer() if number_of(body) else attempts[attempt]
+    _, state = run(2, limits={"attempts": 4, "concurrency": 1})
+    assert teacher.billed_tokens <= state.spent.total
+    assert state.spent == read_journal(tmp_path / JOURNAL_NAME)[0].sum_spent(is_idempotent=True)
 
 
 def test_requests_per_minute_are_kept(teacher, run, monkeypatch):

@@ -34,6 +34,7 @@ class _Admitted:
     """A call that may be sent: what is reserved for it, and what counts in the limits per minute."""
 
     bound: Tokens
+    credit: Tokens  # what counted for an earlier attempt that the endpoint bills with this one
     paced: PacedCall
 
 
@@ -165,7 +166,7 @@ class Dispatcher:
         except (TemporaryError, CallRefused, AllCallsRefused) as error:
             if not isinstance(error, TemporaryError) or error.is_unpaid:
                 await self._journal.append({"event": "unpaid", "key": call.key})
-                actual = NO_TOKENS
+                actual = admitted.credit
             raise
         finally:
             self.budget.settle(bound, actual)
@@ -186,7 +187,7 @@ class Dispatcher:
             else:
                 self.budget.reserve(bound, credit)
                 self._in_flight += 1
-                return _Admitted(bound, self._pace.begin(pace_tokens))
+                return _Admitted(bound, credit, self._pace.begin(pace_tokens))
         return None
 
     async def _wait_for_budget(self) -> None:
