@@ -133,7 +133,7 @@ def _is_likelier(before: str, form: str, expected: str, after: str) -> bool:
         if particle.start == position and particle.tag[0] == "J" and particle.form == expected:
             is_noun = noun.tag[0] in _BEFORE_PARTICLES or noun.tag == "ETN"
             minimum = _MIN_GAIN_OF_UNKNOWN if nouns or form == "과" else _MIN_GAIN
-            return is_noun and corrected - written >= minimum
+            return bool(is_noun and corrected - written >= minimum)
     return False
 
 
