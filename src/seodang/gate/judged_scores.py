@@ -9,12 +9,18 @@ turn 2. Scores lie between 0 or 1 and 10.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from seodang.records import detect_language
+from seodang.records import Language, detect_language
 
 _LOGICKOR_METRICS = {"query_single": "judge_single", "query_multi": "judge_multi"}
+# The question in the prompts of FastChat, for one turn and for several.
+_QUESTION: Final = re.compile(
+    r"(?:\[Question\]|### User:)\s*(.+?)\s*(?:\[The Start|### (?:Assistant|Reference))", re.DOTALL
+)
+_HANGUL: Final = re.compile("[가-힣]")
 _TURN_METRICS = {1: "judge_single", 2: "judge_multi"}
 
 
@@ -40,8 +46,7 @@ def expand_judged_row(row: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _convert_judgment(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the score of a judgment; FastChat writes -1 where the judge gave none, which is an error."""
-    prompt = row.get("user_prompt")
-    language = detect_language(prompt) if isinstance(prompt, str) and prompt else "ko"
+    language = _detect_question_language(row.get("user_prompt"))
     return {
         "task": "komt_bench" if language == "ko" else "mt_bench",
         "item": str(row["question_id"]),
@@ -49,6 +54,16 @@ def _convert_judgment(row: Mapping[str, Any]) -> dict[str, Any]:
         "language": language,
         "score": None if row["score"] == -1 else row["score"],
     }
+
+
+def _detect_question_language(prompt: object) -> Language:
+    """Return the language of the question in a judge's prompt, not of the answer: each model has another one."""
+    if not isinstance(prompt, str) or not prompt:
+        return "ko"
+    question = _QUESTION.search(prompt)
+    if question:
+        return detect_language(question[1])
+    return "ko" if _HANGUL.search(prompt) else "en"
 
 
 def _build_content(questions: object) -> dict[str, str]:

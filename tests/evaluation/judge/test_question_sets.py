@@ -104,6 +104,29 @@ def test_judgments_of_mt_bench_are_read_as_a_score_file(write):
     assert {(key.metric, score.score) for key, score in scores.items()} == {("judge_single", 8), ("judge_multi", 6)}
 
 
+@pytest.mark.parametrize("question", ["수도는 어디인가요?", "What is the capital?"])
+def test_the_question_decides_the_task_of_a_judgment_and_not_the_answer(write, question):
+    prompts = [
+        f"[Instruction]\n{'Please act as an impartial judge. ' * 9}\n\n[Question]\n{question}\n\n"
+        f"[The Start of Assistant's Answer]\n{answer}\n[The End of Assistant's Answer]"
+        for answer in ("서울", "서울입니다. " * 99, "Seoul.")
+    ] + [f"### User:\n{question}\n\n### Assistant A:\n{'서울입니다. ' * 99}\n\n### User:\nAnd?\n\n### Assistant A:\nNo"]
+    tasks = set()
+    for prompt in prompts:
+        row = {"question_id": 81, "user_prompt": prompt, "score": 8, "turn": 1}
+        tasks |= {key.task for key in read_scores(write("a.jsonl", row))}
+    assert tasks == {"komt_bench" if "수도" in question else "mt_bench"}
+
+
+@pytest.mark.parametrize(
+    ("references", "expected"),
+    [("답은 6", ["답은 6", ""]), (6, ["6", ""]), ([6, 12], ["6", "[2] 12"]), ({"a": 1}, ["", ""]), (None, ["", ""])],
+)
+def test_a_reference_may_be_one_text_or_a_number(write, references, expected):
+    answers = read_answers(write("a.jsonl", {**LOGICKOR, "references": references}))
+    assert [answer.reference for answer in answers.values()] == expected
+
+
 def test_a_judgment_without_a_score_is_an_error(write):
     rows = [{**LOGICKOR, "query_single": {"judge_message": "?", "judge_score": None}}]
     with pytest.raises(EvaluationError, match="score: must be a finite number"):

@@ -52,7 +52,7 @@ def parse_question(row: Mapping[str, Any]) -> Question | None:
     if not _is_list_of_texts(turns) or not isinstance(id, int | str):
         return None
     texts = tuple(turns)
-    known = [text if isinstance(text, str) else "" for text in references or ()]
+    known = _list_references(references)
     return Question(
         task or (KOMT_BENCH if detect_language(texts[0]) == "ko" else MT_BENCH),
         str(id),
@@ -60,6 +60,13 @@ def parse_question(row: Mapping[str, Any]) -> Question | None:
         texts,
         tuple([*known, *[""] * len(texts)][: len(texts)]),
     )
+
+
+def _list_references(value: object) -> list[str]:
+    """Return a text for each turn, "" for a missing one; a single text or number belongs to the first turn."""
+    references = value if isinstance(value, list) else [value]
+    is_known = [isinstance(one, str | int | float) and not isinstance(one, bool) for one in references]
+    return [str(one) if known else "" for one, known in zip(references, is_known, strict=True)]
 
 
 def _is_list_of_texts(value: object) -> bool:
