@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from sklearn.metrics import cohen_kappa_score
 
 from seodang.evaluation.judge.agreement import build_cells, build_coincidences, make_alpha, make_kappa
@@ -86,6 +87,14 @@ def test_the_interval_of_an_extreme_share_is_not_empty(share):
     result = estimate_share(np.full(30, share), [str(number) for number in range(30)])
     assert result.value == share
     assert result.high - result.low == pytest.approx(0.1135, abs=0.001)  # Wilson 1927, 30 of 30
+
+
+@pytest.mark.parametrize(("count", "total"), [(6, 12), (1, 12), (9, 118)])
+def test_the_interval_of_a_share_of_independent_pairs_is_wilsons(count, total):
+    flags = np.array([1.0] * count + [0.0] * (total - count))
+    result = estimate_share(flags, [str(number) for number in range(total)])
+    expected = binomtest(count, total).proportion_ci(0.95, "wilson")
+    assert (result.low, result.high) == pytest.approx((expected.low, expected.high))
 
 
 @pytest.mark.slow

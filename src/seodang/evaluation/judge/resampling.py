@@ -14,8 +14,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, stdtrit
-from scipy.stats import binomtest
+from scipy.special import ndtr, ndtri, stdtrit
 
 Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]
@@ -109,15 +108,22 @@ def estimate_share(flags: Floats, groups: Sequence[str]) -> Estimate:
     sums = sum_groups(np.column_stack([flags, np.ones(count)]), groups)
     if len(sums) < MINIMUM_GROUPS:
         return Estimate(share)
-    effective = max(1, round(count / _compute_design_effect(sums, share)))
-    interval = binomtest(min(effective, round(share * effective)), effective).proportion_ci(CONFIDENCE, "wilson")
-    return Estimate(share, min(share, float(interval.low)), max(share, float(interval.high)))
+    low, high = _compute_wilson(share, max(1.0, count / _compute_design_effect(sums, share)))
+    return Estimate(share, min(share, low), max(share, high))
+
+
+def _compute_wilson(share: float, count: float) -> tuple[float, float]:
+    """Return Wilson's interval of a share. Neither it nor the count need be that of whole pairs."""
+    square = float(ndtri((1 + CONFIDENCE) / 2)) ** 2
+    center = share + square / (2 * count)
+    width = math.sqrt(square * (share * (1 - share) + square / (4 * count)) / count)
+    return (center - width) / (1 + square / count), (center + width) / (1 + square / count)
 
 
 def _compute_design_effect(sums: Floats, share: float) -> float:
     """Return how many times the variance of a share exceeds that of independent pairs; at least 1."""
     groups, count = len(sums), float(sums[:, 1].sum())
-    independent = share * (1 - share) / count
+    independent = share * (1 - share) / max(1.0, count - 1)
     if independent <= 0:
         return max(1.0, count / groups)
     residuals = sums[:, 0] - share * sums[:, 1]
