@@ -121,6 +121,12 @@ def test_a_reply_is_cut_by_whatever_name_the_endpoint_has_for_it(finish_reason):
     assert not is_cut(reply("ok", "stop"))
 
 
+def test_null_in_json_is_none_where_a_field_may_be_empty():
+    parsed = parse(dump([{**TASKS[1], "input": None}, {**TASKS[0], "output": None}]))
+    assert texts(parsed) == [tuple(TASKS[1].values())]
+    assert reasons(parsed) == ["incomplete"]
+
+
 def test_a_line_break_within_a_text_of_json_is_read_as_one():
     assert parse(dump().replace("Paris", "Paris\nLyon")).tasks[0].texts["output"] == "Paris\nLyon"
 

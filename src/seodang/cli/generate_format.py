@@ -185,8 +185,8 @@ def _describe_excess(state: RunState, params: GenerateParams) -> list[str]:
     if not state.is_budget_exceeded:
         return [text]
     exceeded = _(
-        "the budget ({budget}) is exceeded: switch reasoning off at the teacher, raise recipe.max_tokens, or lower "
-        "limits.concurrency; to continue, raise `budget`",
+        "the budget ({budget}) is exceeded: switch reasoning off at the teacher, or lower limits.concurrency; to "
+        "continue, raise `budget`",
         budget=", ".join(_describe_budget(params)),
     )
     return [text, exceeded]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from seodang.synthesis.tasks import BrokenTask, Field, ParsedReply, ParsedTask, clean_text, find_blank_fields
@@ -66,9 +66,7 @@ def parse_task_json(text: str, fields: tuple[Field, ...], *, first: int, is_cut:
                 BrokenTask(reason="cut" if is_cut else "unparsable", detail="no complete JSON object", raw=raw)
             )
             continue
-        texts = {
-            each.name: clean_text(each, value[each.name]) for each in fields if isinstance(value.get(each.name), str)
-        }
+        texts = _read_texts(value, fields)
         number = _read_number(value.get(NUMBER_KEY, first + position))
         if blank := find_blank_fields(fields, texts):
             detail = f"object {position + 1} has no text under {', '.join(blank)}"
@@ -79,6 +77,16 @@ def parse_task_json(text: str, fields: tuple[Field, ...], *, first: int, is_cut:
         else:
             tasks.append(ParsedTask(number=number, texts=texts, raw=raw))
     return ParsedReply(tasks=tuple(tasks), broken=tuple(broken))
+
+
+def _read_texts(value: Mapping[str, Any], fields: Sequence[Field]) -> dict[str, str]:
+    """Return the texts of an object; null stands for none, as "" does."""
+    texts: dict[str, str] = {}
+    for field in (field for field in fields if field.name in value):
+        text = "" if value[field.name] is None and field.may_be_empty else value[field.name]
+        if isinstance(text, str):
+            texts[field.name] = clean_text(field, text)
+    return texts
 
 
 def _read_number(value: object) -> int | None:

@@ -43,7 +43,7 @@ def describe_excess(reserved: Tokens, used: Tokens) -> str:
     return _(
         "a call used more tokens than were reserved for it (prompt {prompt} of {most_prompt}, reply {reply} of "
         "{most_reply}), such as hidden reasoning; later calls reserve more by this ratio, but those in flight may exceed "
-        "the budget: switch reasoning off at the teacher, raise recipe.max_tokens, or lower limits.concurrency",
+        "the budget: switch reasoning off at the teacher, or lower limits.concurrency",
         prompt=f"{used.prompt:,}",
         most_prompt=f"{reserved.prompt:,}",
         reply=f"{used.reply:,}",
