@@ -111,6 +111,30 @@ def test_a_teacher_that_answers_nothing_stops_the_run_and_leaves_no_failure_behi
     assert all(isinstance(reply, Reply) for reply in recipe.taken)
 
 
+def test_an_outage_stops_a_run_whose_rounds_are_smaller_than_the_failures_that_stop_it(teacher, run):
+    teacher.script = lambda body, attempt: Answer() if len(teacher.bodies) <= 2 else Answer(status=503)
+    with pytest.raises(TeacherUnreachable, match="HTTP 503"):
+        run(2, rounds=9, limits={"failures_in_a_row": 5, "concurrency": 1})
+    assert len(teacher.bodies) == 2 + 5 * 3
+    teacher.script = lambda body, attempt: Answer()
+    recipe, state = run(2, rounds=9, limits={"failures_in_a_row": 5})
+    assert state.replayed == 2
+    assert all(isinstance(outcome, Reply) for outcome in recipe.taken)
+
+
+def test_a_failure_in_a_round_counts_when_a_later_round_is_answered_and_at_the_end(teacher, run, read_jsonl, tmp_path):
+    failing = {1, 17}
+    teacher.script = lambda body, attempt: Answer(status=400) if len(teacher.bodies) - 1 in failing else Answer()
+    recipe, _ = run(2, rounds=9, limits={"concurrency": 1})
+    assert [isinstance(outcome, Failure) for outcome in recipe.taken] == [number in failing for number in range(18)]
+    events = [
+        row.get("event") for row in read_jsonl(tmp_path / JOURNAL_NAME) if row.get("event") not in ("asked", "unpaid")
+    ]
+    assert [number for number, event in enumerate(events) if event == "failure"] == [2, 18]  # after the header
+    again, state = run(2, rounds=9)
+    assert (again.taken, state.replayed) == (recipe.taken, 18)
+
+
 @pytest.mark.parametrize(
     ("status", "error"),
     [

@@ -107,17 +107,23 @@ class Dispatcher:
                     group.create_task(self._work(queue))
         except ExceptionGroup as group_error:  # a disk that is full
             raise group_error.exceptions[0] from None
-        if self._error is None and self._failures and self.end_reason is None:
-            await self._end_with_failures()
+        if self._failures and not self.answered and self.end_reason is None:
+            self._end(describe_failures(self._failures))
         if self._error is not None:
             raise self._error
-        return [outcomes.get(call.key) or Failure(key=call.key, reason="not_asked", detail="") for call in calls]
+        failures = {} if self.end_reason else {failure.key: failure for failure in self._failures}
+        known = {**outcomes, **failures}
+        return [known.get(call.key) or Failure(key=call.key, reason="not_asked", detail="") for call in calls]
+
+    async def finish(self) -> None:
+        """Let the last failures count: there is no other call that the teacher could answer."""
+        await self._journal_failures()
 
     async def _work(self, queue: Iterator[Call]) -> None:
         for call in queue:
             outcome = await self._ask_until_answered(call)
             if outcome is not None:
-                await self._take(outcome)
+                self._take(outcome)
             if self._stop.is_set():
                 return
 
@@ -157,6 +163,7 @@ class Dispatcher:
             tokens = {"prompt_tokens": bound.prompt, "completion_tokens": bound.reply}
             await self._journal.append({"event": "asked", "key": call.key, **tokens})
             outcome = await self._teacher.ask(call, bound)
+            await self._journal_failures()  # before the reply: calls of later rounds depend on them
             await self._journal.append_outcome(outcome, time.monotonic() - start)
             actual = Tokens(outcome.prompt_tokens, outcome.completion_tokens)
             admitted.paced.tokens = actual.total
@@ -204,7 +211,7 @@ class Dispatcher:
         earlier = self._journal.state.list_open(key)
         return earlier[-1] if earlier and self._params.teacher.is_idempotent else NO_TOKENS
 
-    async def _take(self, outcome: Outcome) -> None:
+    def _take(self, outcome: Outcome) -> None:
         """Count an outcome; failures count when another call is answered, because then the teacher works."""
         if isinstance(outcome, Failure):
             self._failures.append(outcome)
@@ -213,20 +220,12 @@ class Dispatcher:
                 self._end(describe_failures(self._failures))
         else:
             self.answered += 1
-            await self._journal_failures()
         self._report()
 
     async def _journal_failures(self) -> None:
         failures, self._failures = self._failures, []
         for failure in failures:
             await self._journal.append_outcome(failure)
-
-    async def _end_with_failures(self) -> None:
-        """Journal the failures at the end of a round, unless the teacher never answered."""
-        if self.answered:
-            await self._journal_failures()
-        else:
-            self._end(describe_failures(self._failures))
 
     def _warn_once(self, reason: str) -> None:
         """Say why a run is slow at its beginning; later errors are counted, and shown by the progress."""

@@ -139,6 +139,7 @@ async def _ask_rounds(recipe: Recipe, dispatcher: Dispatcher, state: RunState) -
         recipe.take(outcomes)
         if state.end is not None:
             return
+    await dispatcher.finish()
 
 
 @contextmanager
