@@ -73,6 +73,7 @@ def test_quotations_code_headings_tables_and_dialogues_have_no_speech_level():
         ("추천합니당! 잘 맞아용~", ["hapsyo", "haeyo"]),
         ("그렇긴 하죠 뭐. 그렇지 뭐.", ["haeyo", "hae"]),
         ("그래서 뭐", []),
+        ("할 수 있을까?,그럼요.", ["haeyo"]),
     ],
 )
 def test_the_ending_counts_as_people_write_it(text, levels):

@@ -94,10 +94,13 @@ def detect_level(morphemes: Sequence[Morpheme]) -> SpeechLevel | None:
     words = [morpheme for morpheme in morphemes if not morpheme.tag.startswith(_UNSPOKEN)]
     if not words:
         return None
-    if words[-1].tag == "IC" and len(words) > 1 and words[-2].tag in ("EF", "EC"):  # 그렇죠 뭐, 고마워요 안녕
-        words = words[:-1]
     last = words[-1]
-    if (last.form == "요" and last.tag in ("JX", "EF")) or (last.tag == "IC" and last.form.endswith("요")):
+    if last.tag == "IC" and last.form.endswith("요"):
+        return "haeyo"
+    if last.tag == "IC" and len(words) > 1 and words[-2].tag in ("EF", "EC"):  # 그렇죠 뭐, 고마워요 안녕
+        words = words[:-1]
+        last = words[-1]
+    if last.form == "요" and last.tag in ("JX", "EF"):
         return "haeyo"
     if last.tag == "JX" and last.form == "만" and len(words) > 1:  # -습니다만
         words = words[:-1]
