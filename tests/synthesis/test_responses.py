@@ -83,3 +83,13 @@ def test_a_used_up_quota_that_only_the_type_names_ends_the_run():
     error = {"message": "quota", "type": "insufficient_quota", "code": None}
     with pytest.raises(AllCallsRefused):
         parse_response(Response(status=429, headers={}, body=json.dumps({"error": error}).encode()), CALL, BOUND)
+
+
+def test_a_prompt_that_a_moderation_flags_is_a_refusal_of_one_call_and_another_403_ends_the_run():
+    def respond(message):
+        body = json.dumps({"error": {"code": 403, "message": message}}).encode()
+        return parse_response(Response(status=403, headers={}, body=body), CALL, BOUND)
+
+    assert isinstance(respond("Your chosen model requires moderation and your input was flagged"), Refusal)
+    with pytest.raises(AllCallsRefused):
+        respond("this key may not use the model")

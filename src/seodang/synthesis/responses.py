@@ -35,6 +35,7 @@ _FILTER_REASONS: Final = frozenset(
         "refusal",
     }
 )
+_FLAGGED: Final = "flagged"  # OpenRouter's 403 about one prompt: "requires moderation and your input was flagged"
 _TEXT_PARTS: Final = (None, "text", "output_text")  # types; a part with reasoning is no answer
 _MAX_COUNT: Final = 10**9  # tokens of one call; a higher number is no count
 _EXCERPT: Final = 200  # characters of a response in a message
@@ -105,10 +106,10 @@ def parse_response(response: Response, call: Call, bound: Tokens) -> Reply | Ref
     if response.status in _TEMPORARY or response.status >= 500:
         wait = parse_retry_after(response.headers.get("retry-after", ""))
         raise TemporaryError(detail, is_unpaid=response.status not in _GATEWAY, wait=wait)
+    if error.code == _FILTERED or (response.status == 403 and _FLAGGED in error.message.lower()):
+        return _build_refusal(call, _FILTERED, error.message, Tokens(0, 0), "")
     if response.status not in _CALL_REFUSED:
         raise AllCallsRefused(detail)
-    if error.code == _FILTERED:
-        return _build_refusal(call, error.code, error.message, Tokens(0, 0), "")
     if (name := error.find_refused_field()) is not None:
         raise FieldRefused(name)
     raise CallRefused(detail)
