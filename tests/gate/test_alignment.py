@@ -80,6 +80,13 @@ def test_too_few_held_out_pairs_decide_nothing(report):
     assert "최소" in reason.ko or "minimum_pairs" in reason.ko
 
 
+def test_records_that_were_too_long_explain_why_too_few_are_held_out():
+    records = {"held_out": {"pairs": 9, "answers": 0, "too_long": 41}}
+    [reason] = build_alignment_reasons(build_report(pairs=9) | {"records": records}, build_bounds())
+    assert reason.en.endswith("minimum_pairs is 10; left out as longer than align.max_length: 41")
+    assert "align.max_length" in reason.ko
+
+
 def judge_thumbs(method="kto", pairs=9, questions=10, **changes):
     report = build_report(pairs=pairs, reward_accuracy=(0.2, 0.1, 0.3)) | {"method": method}
     figures = build_report(**changes)["pairs"]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from seodang.alignment.summary import estimate_mean, round_figure
-from seodang.evaluation.judge.resampling import CONFIDENCE, MINIMUM_GROUPS, Estimate, Floats, estimate, sum_groups
+from seodang.evaluation.judge.resampling import MINIMUM_GROUPS, Estimate, Floats, compute_wilson, estimate, sum_groups
 from seodang.records import count_questions
 
 if TYPE_CHECKING:
@@ -117,11 +115,8 @@ def estimate_auc(good: Floats, bad: Floats, *, questions: float) -> Estimate:
     share = float(_compute_wins(good, bad).mean())
     if questions < MINIMUM_GROUPS:
         return Estimate(share)
-    square = float(ndtri((1 + CONFIDENCE) / 2)) ** 2
-    scale = 1 + square / questions
-    centre = (share + square / (2 * questions)) / scale
-    width = math.sqrt(square * (share * (1 - share) + square / (4 * questions)) / questions) / scale
-    return Estimate(share, min(share, max(0.0, centre - width)), max(share, min(1.0, centre + width)))
+    low, high = compute_wilson(share, questions)
+    return Estimate(share, min(share, max(0.0, low)), max(share, min(1.0, high)))
 
 
 def count_effective_groups(groups: Sequence[str]) -> float:

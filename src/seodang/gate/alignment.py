@@ -144,6 +144,12 @@ def _describe_shortage(report: Mapping[str, Any], bounds: AlignBoundParams) -> M
     minimum, values = bounds.minimum_pairs, describe_held_out(_count_pairs(report), _count_questions(report))
     if max(_count_pairs(report), _count_questions(report) or 0) >= minimum:
         return None
+    if too_long := int(report.get("records", {}).get("held_out", {}).get("too_long", 0)):
+        return Message(
+            "preferences undecided: {held_out}, and align.bounds.minimum_pairs is {minimum}; left out as longer than"
+            " align.max_length: {too_long}",
+            {"held_out": values, "minimum": minimum, "too_long": too_long},
+        )
     return Message(
         "preferences undecided: {held_out}, and align.bounds.minimum_pairs is {minimum}",
         {"held_out": values, "minimum": minimum},

@@ -108,11 +108,11 @@ def estimate_share(flags: Floats, groups: Sequence[str]) -> Estimate:
     sums = sum_groups(np.column_stack([flags, np.ones(count)]), groups)
     if len(sums) < MINIMUM_GROUPS:
         return Estimate(share)
-    low, high = _compute_wilson(share, max(1.0, count / _compute_design_effect(sums, share)))
+    low, high = compute_wilson(share, max(1.0, count / _compute_design_effect(sums, share)))
     return Estimate(share, min(share, low), max(share, high))
 
 
-def _compute_wilson(share: float, count: float) -> tuple[float, float]:
+def compute_wilson(share: float, count: float) -> tuple[float, float]:
     """Return Wilson's interval of a share. Neither it nor the count need be that of whole pairs."""
     square = float(ndtri((1 + CONFIDENCE) / 2)) ** 2
     center = share + square / (2 * count)
