@@ -47,6 +47,7 @@ VIOLATIONS = [
     ("refusal", english(output="As an AI language model, I cannot answer that.")),
     ("refusal", english(output="I'm sorry, but I can't help with this request.")),
     ("refusal", row(output="죄송하지만 그 질문에는 답변할 수 없습니다.")),
+    ("refusal", row("지구가 둥근 이유를 한 문장으로 설명하세요.", output="죄송하지만 그 질문에는 답변할 수 없습니다.")),
     ("refusal", row(output="인공지능 언어 모델로서 저는 의견을 제공할 수 없습니다.")),
     (
         "refusal",
@@ -111,6 +112,7 @@ NEAR_MISSES = [
             instruction="Write a letter of apology to a customer.", output="I'm sorry, but I cannot undo what happened."
         ),
     ),
+    ("refusal", row("다음 문장을 높임말로 바꾸세요: 미안하지만 못 해.", output="죄송하지만 답변할 수 없습니다.")),
     ("refusal", english(output="Some say that as an AI a model cannot think. Seoul is the capital.")),
     ("refusal", english(output="I'm sorry, but I can't name one. However, here are three ideas: tea, milk, juice.")),
     ("refusal", row(instruction="친구에게 사과하는 말을 써 주세요.", output="죄송하지만 이번에는 갈 수 없습니다.")),

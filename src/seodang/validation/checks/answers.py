@@ -64,7 +64,7 @@ _APOLOGY_TASK: Final = re.compile(
     r"refus|declin|apolog|sorry|reject|cancel|excuse|politely|synonym|replace|dialogue|conversation|chatbot"
     r"|complain|customer|respond to|reply|translate|paraphrase|rewrite"
     r"|rephrase|sentence|role|story|letter|e-?mail|script"
-    r"|사과|거절|거부|미안|죄송|취소|정중|대화|챗봇|불만|고객|답장|번역|문장|역할|이야기|편지|메일|대본|요약"
+    r"|사과|거절|거부|미안|죄송|취소|정중|대화|챗봇|불만|고객|답장|번역|문장(?!으로|만| ?이내| ?이하)|역할|이야기|편지|메일|대본|요약"
 )
 _REFUSAL_EN: Final = re.compile(
     r"(?:as an? (?:ai|artificial intelligence|(?:large )?language model|gpt)\b|i(?:'m| am) (?:just "
