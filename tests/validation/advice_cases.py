@@ -126,6 +126,7 @@ EDITS: dict[str, list[Edit]] = {
 """Rule -> edits that its advice describes."""
 
 LIMITS: dict[str, dict[str, Any]] = {
+    "pair-truncated": {**PAIR, "rejected": CUT},
     "rejected-language": {**PAIR, "rejected": "I think that it is the city of Busan."},
     "oversized": {**GOOD, "output": "".join(f"{i}번째 문장입니다. " for i in range(17_000))},
     "instruction-too-short": {**GOOD, "instruction": "꽃"},

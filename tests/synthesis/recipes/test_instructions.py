@@ -13,8 +13,9 @@ TASKS = [
     {"instruction": "Name three colours.", "output": ""},
     {"instruction": "Name three rivers.", "output": "Han, Nile, Rhine"},
 ]
-REFUSED = {"id": "refusal", "severity": "reject"}
-DELETED = {"id": "record-rejected", "severity": "reject"}
+WORDS = dict.fromkeys(("field", "found", "reason_en", "reason_ko", "fix_en", "fix_ko"), "words")
+REFUSED = {"id": "refusal", "severity": "reject", **WORDS}
+DELETED = {"id": "record-rejected", "severity": "reject", **WORDS}
 
 
 @pytest.mark.parametrize(
