@@ -141,9 +141,10 @@ def _describe_shortage(report: Mapping[str, Any], bounds: AlignBoundParams) -> M
             {"prompts": prompts, "minimum": minimum},
         )
         return message if count < minimum else None
-    minimum, values = bounds.minimum_pairs, describe_held_out(_count_pairs(report), _count_questions(report))
-    if max(_count_pairs(report), _count_questions(report) or 0) >= minimum:
+    minimum, pairs, questions = bounds.minimum_pairs, _count_pairs(report), _count_questions(report)
+    if max(pairs, questions or 0) >= minimum:
         return None
+    values = describe_held_out(pairs, questions)
     if too_long := int(report.get("records", {}).get("held_out", {}).get("too_long", 0)):
         return Message(
             "preferences undecided: {held_out}, and align.bounds.minimum_pairs is {minimum}; left out as longer than"
