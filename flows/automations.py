@@ -6,10 +6,11 @@ dead. A crash gives the slot of a run back; the server refuses it for a run that
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from typing import Final
 
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
@@ -17,6 +18,7 @@ from prefect.events.schemas.events import ResourceSpecification
 
 TAG: Final = "seodang"  # of the deployments whose runs are watched
 NEVER_STARTED: Final = "seodang: run that never started"
+NEVER_STARTED_MESSAGE: Final = "A worker took the run and did not start it."
 _RUN: Final = "prefect.flow-run."
 _ANY: Final = f"{_RUN}*"  # run or event of a run; final states have names of their own, such as Rejected
 _BEFORE_RUNNING: Final = ("Pending", "Submitting", "InfrastructurePending")
@@ -40,9 +42,17 @@ def build_automation(start_seconds: float) -> AutomationCore:
         threshold=1,
         within=timedelta(seconds=start_seconds),
     )
-    message = "A worker took the run and did not start it."
-    action = ChangeFlowRunState(state=StateType.CRASHED, name=None, message=message, force=False)
-    return AutomationCore(name=NEVER_STARTED, description=message, tags=[TAG], trigger=trigger, actions=[action])
+    action = ChangeFlowRunState(state=StateType.CRASHED, name=None, message=NEVER_STARTED_MESSAGE, force=False)
+    return AutomationCore(
+        name=NEVER_STARTED, description=NEVER_STARTED_MESSAGE, tags=[TAG], trigger=trigger, actions=[action]
+    )
+
+
+def read_start_seconds(client: SyncPrefectClient) -> float:
+    """Return how many seconds a run of the server has for its start: infinite without an enabled automation."""
+    found = client.read_automations_by_name(NEVER_STARTED)
+    triggers = [automation.trigger for automation in found if automation.enabled]
+    return max((each.within.total_seconds() for each in triggers if isinstance(each, EventTrigger)), default=math.inf)
 
 
 def deploy_automation(automation: AutomationCore) -> None:

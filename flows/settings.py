@@ -15,6 +15,9 @@ SERVER: Final = {
     "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "5",
     # Seconds until a run whose worker does not answer is Cancelled; Prefect's default is 300.
     "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_CANCELLING_TIMEOUT_SECONDS": "60",
+    # How long the server keeps what an automation waits for, after its time; Prefect's default is a minute. The server
+    # tidies up without looking first: a database that was locked for a minute lost the dead runs of that minute.
+    "PREFECT_SERVER_EVENTS_EXPIRED_BUCKET_BUFFER": "P1D",
 }
 # Of the process of a run. prefect.yaml repeats them for workers; a test compares the two.
 RUN: Final = {

@@ -95,10 +95,13 @@ def build_client_environment(url: str, home: Path, notes: Path) -> dict[str, str
 
 
 def call_api(url: str, path: str, body: object = None, method: str | None = None) -> object:
-    """Return the answer of the server's API, if it has one: by default POST with a body, GET without."""
+    """Return the answer of the server's API, if it has one: by default POST with a body, GET without.
+
+    A server with SQLite stands still for a minute when Python's garbage collector meets a connection that waits.
+    """
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"{url}{path}", data, {"Content-Type": "application/json"}, method=method)
-    with urllib.request.urlopen(request, timeout=60) as response:
+    with urllib.request.urlopen(request, timeout=300) as response:
         return json.loads(response.read() or "null")
 
 

@@ -6,12 +6,13 @@ The stage `train` fits a model of eight numbers, step by step, with a checkpoint
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -109,7 +110,8 @@ class Service:
         guard = self._stack.enter_context(guard_process(self.command, cwd=self.cwd, env=self.env, output=output))
         wait_for(lambda: psutil.Process(guard.pid).children())
         (self._process,) = psutil.Process(guard.pid).children()
-        wait_for(self.is_ready)
+        wait_for(lambda: not self._is_running() or self.is_ready())
+        assert self._is_running(), self.log.read_text()
 
     def kill(self) -> None:
         """End the process by SIGKILL; its children live on."""
@@ -129,8 +131,11 @@ class Service:
         self._stack.close()
 
     def ensure(self) -> None:
-        if self._process is None or not self._process.is_running():
+        if not self._is_running():
             self.start()
+
+    def _is_running(self) -> bool:
+        return self._process is not None and _is_alive(self._process.pid)
 
 
 @dataclass
@@ -228,6 +233,15 @@ class Scene:
         self.api(f"/automations/{found['id']}", {name: found[name] for name in parts}, "PUT")
         return float(before)
 
+    @contextmanager
+    def hurry(self, automation: str, seconds: float) -> Iterator[None]:
+        """Let an automation wait so long, as before afterwards: a test that fails here lets no other one fail."""
+        before = self.set_threshold(automation, seconds)
+        try:
+            yield
+        finally:
+            self.set_threshold(automation, before)
+
     def wait_until_final(self, run: str) -> dict:
         wait_for(lambda: self.get_state(run)["type"] in FINAL)
         return self.get_state(run)
@@ -262,6 +276,14 @@ class Scene:
     def git(self, *words: str) -> str:
         done = subprocess.run(["git", *words], cwd=self.project, check=True, capture_output=True, text=True)
         return done.stdout.strip()
+
+    def lose_buckets(self, run: str) -> int:
+        """Delete what automations wait for of a run, as a busy server's tidying does; return how many they were."""
+        with (
+            closing(sqlite3.connect(self.server.cwd / "server" / "prefect.db", timeout=PATIENCE)) as database,
+            database,
+        ):
+            return database.execute("DELETE FROM automation_bucket WHERE bucketing_key LIKE ?", [f"%{run}%"]).rowcount
 
     def set_limit(self, deployment: str, limit: int) -> None:
         self.api(f"/deployments/{deployment}", {"concurrency_limit": limit}, "PATCH")

@@ -79,11 +79,10 @@ def test_a_run_without_signs_of_life_is_crashed_and_a_living_one_is_not(scene):
     living = scene.start_held("train", place="living")
     dead = scene.start_run("split")
     scene.set_state(dead, "RUNNING", force=True)  # on another machine, which then lost its power
-    before = scene.set_threshold(_SILENT, 10)  # less than the interval of heartbeats: both fall silent
-    scene.set_parameters("end-dead-runs/local", {"answer_seconds": 40})
-    scene.set_state(dead, "RUNNING", force=True)
-    assert scene.wait_until_final(dead)["message"] == "The process of the run is gone: no sign of life."
-    scene.set_threshold(_SILENT, before)
+    with scene.hurry(_SILENT, 10):  # less than the interval of heartbeats: both fall silent
+        scene.set_parameters("end-dead-runs/local", {"answer_seconds": 40})
+        scene.set_state(dead, "RUNNING", force=True)
+        assert scene.wait_until_final(dead)["message"] == "The process of the run is gone: no sign of life."
     assert scene.get_state(living)["type"] == "RUNNING"
     scene.release("living")
     assert scene.wait_until_final(living)["name"] == "Completed"
@@ -142,37 +141,47 @@ def test_runs_that_wait_for_the_limit_start_in_turn_and_a_cancelled_one_holds_no
 
 def test_runs_whose_worker_died_before_they_started_give_their_slots_back(scene, cut_run):
     scene.wait_until_final(cut_run)
-    before = scene.set_threshold(_NEVER_STARTED, 10)
-    killed = scene.start_run("split", from_stage="inputs", to_stage="inputs")
-    wait_for(lambda: scene.get_state(killed)["type"] != "SCHEDULED")
-    scene.worker.kill()
-    scene.wait_until_final(killed)  # the process was started and ends by itself, or it was not and is found dead
-    assert scene.count_slots("split") == 0
     found = scene.api("/deployments/name/instruction-tuning/split")
-    scene.set_limit(found["id"], _DEAD_RUNS)
-    runs = [scene.start_run("split") for _ in range(_DEAD_RUNS)]
-    for run in runs:  # as a worker does that dies afterwards
-        assert scene.set_state(run, "PENDING")["status"] == "ACCEPT"
-    assert scene.count_slots("split") == _DEAD_RUNS
-    assert {scene.wait_until_final(run)["type"] for run in runs} == {"CRASHED"}
+    with scene.hurry(_NEVER_STARTED, 10):
+        killed = scene.start_run("split", from_stage="inputs", to_stage="inputs")
+        wait_for(lambda: scene.get_state(killed)["type"] != "SCHEDULED")
+        scene.worker.kill()
+        scene.wait_until_final(killed)  # the process was started and ends by itself, or it was not and is found dead
+        assert scene.count_slots("split") == 0
+        scene.set_limit(found["id"], _DEAD_RUNS)
+        runs = [scene.start_run("split") for _ in range(_DEAD_RUNS)]
+        for run in runs:  # as a worker does that dies afterwards
+            assert scene.set_state(run, "PENDING")["status"] == "ACCEPT"
+        assert scene.count_slots("split") == _DEAD_RUNS
+        assert {scene.wait_until_final(run)["type"] for run in runs} == {"CRASHED"}
+        assert scene.count_slots("split") == 0
+        scene.set_limit(found["id"], 1)
+
+
+def test_a_run_that_never_started_is_found_although_the_server_lost_its_event(scene, cut_run):
+    scene.wait_until_final(cut_run)
+    scene.worker.kill()
+    lost = scene.start_run("split")
+    assert scene.set_state(lost, "PENDING")["status"] == "ACCEPT"
+    wait_for(lambda: scene.lose_buckets(lost))
+    with scene.hurry(_NEVER_STARTED, 10):  # the minimum
+        scene.worker.start()  # which starts `end-dead-runs`, as a schedule does, too
+        assert scene.wait_until_final(lost)["message"] == "A worker took the run and did not start it."
     assert scene.count_slots("split") == 0
-    scene.set_threshold(_NEVER_STARTED, before)
-    scene.set_limit(found["id"], 1)
 
 
 def test_a_server_that_is_away_in_mid_training_ends_no_run(scene):
     run = scene.start_held("train", place="away")
-    before = scene.set_threshold(_SILENT, 10)
-    scene.server.kill_tree()
-    time.sleep(12)  # an empty wait: the server is away for longer than a run may be silent
-    trained = len(scene.read_adapters())
-    scene.release("away")  # the training ends without a server
-    wait_for(lambda: len(scene.read_adapters()) > trained)
-    scene.server.start()
-    assert scene.wait_until_final(run)["name"] == "Completed"
+    with scene.hurry(_SILENT, 10):
+        scene.server.kill_tree()
+        time.sleep(12)  # an empty wait: the server is away for longer than a run may be silent
+        trained = len(scene.read_adapters())
+        scene.release("away")  # the training ends without a server
+        wait_for(lambda: len(scene.read_adapters()) > trained)
+        scene.server.start()
+        assert scene.wait_until_final(run)["name"] == "Completed"
     assert "Crashed" not in scene.read_history(run)
     assert scene.read_adapters()[trained:] == scene.read_adapters()[:1]
-    scene.set_threshold(_SILENT, before)
 
 
 def test_one_run_makes_up_for_three_scheduled_times_without_a_server(scene, cut_run):
