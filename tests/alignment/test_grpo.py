@@ -6,13 +6,13 @@ from tests.alignment.alignment_processes import build_reward_prompts, compute_lo
 from transformers import TrainerCallback
 
 from seodang.alignment.reward_prompts import RewardPrompts
-from seodang.alignment.reward_trainer import decode_answer
 from seodang.alignment.rewards import compute_reward
 from seodang.alignment.trainer_factory import build_trainer
 from seodang.alignment.tuning import build_tuned_model
 from seodang.errors import TrainingError
 from seodang.io.atomic import compute_sha256
 from seodang.models.loading import load_model, load_tokenizer
+from seodang.models.tokenization import decode_answer
 
 SMALL = {"method": "grpo", "batch_size": 4, "micro_batch_size": 2, "group_size": 4, "max_new_tokens": 8}
 

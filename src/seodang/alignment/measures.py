@@ -5,10 +5,10 @@ Both are adapters of one base: no second model is in memory.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 import torch
 from peft import PeftModel
@@ -24,6 +24,8 @@ from seodang.models.adapters import load_adapter
 
 TUNED: Final = "default"  # peft's name of the first adapter
 ALIGNED: Final = "aligned"
+_KEPT_LOGITS: Final = 2**26  # of a model, in memory at a time: 256 MB
+_Pair: TypeAlias = tuple[Sequence[int], Sequence[int]]  # token ids of a prompt and its answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,30 +124,52 @@ def answer_prompts(
     settings = {"end_id": end_id, "max_new_tokens": max_new_tokens, "batch_tokens": batch_tokens}
     tuned, aligned = (generate(models.select(name), prompts, **settings) for name in (TUNED, ALIGNED))
     answers = [[*each.tokens, end_id] if each.has_eos else each.tokens for each in aligned]
+    divergences = _measure_divergences(models, prompts, answers)
     return [
-        AnswerScore(
-            question.id,
-            question.group,
-            before,
-            after,
-            _measure_divergence(models, question.prompt, ids),
-        )
-        for question, before, after, ids in zip(questions, tuned, aligned, answers, strict=True)
+        AnswerScore(question.id, question.group, before, after, divergence)
+        for question, before, after, divergence in zip(questions, tuned, aligned, divergences, strict=True)
     ]
 
 
 @torch.inference_mode()
-def _measure_divergence(models: ModelPair, prompt: Sequence[int], answer: Sequence[int]) -> list[float]:
-    if not answer:
-        return []
-    positions = range(len(prompt) - 1, len(prompt) + len(answer) - 1)
-    aligned, tuned = (
-        _compute_log_probs(models.select(name), [*prompt, *answer], positions) for name in (ALIGNED, TUNED)
-    )
-    divergences: list[float] = (aligned.exp() * (aligned - tuned)).sum(-1).clamp(min=0).tolist()
+def _measure_divergences(
+    models: ModelPair, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]
+) -> list[list[float]]:
+    """Return KL(aligned || tuned) at each token of the answers; some at a time, because it takes time to switch."""
+    divergences: list[list[float]] = []
+    pairs = list(zip(prompts, answers, strict=True))
+    vocabulary = models.select(ALIGNED).config.get_text_config().vocab_size
+    for chunk in _split_by_tokens(pairs, limit=_KEPT_LOGITS // vocabulary):
+        aligned, tuned = (_compute_log_probs(models.select(name), chunk) for name in (ALIGNED, TUNED))
+        divergences += [
+            (ours.exp() * (ours - theirs)).sum(-1).clamp(min=0).tolist()
+            for ours, theirs in zip(aligned, tuned, strict=True)
+        ]
     return divergences
 
 
-def _compute_log_probs(model: Any, ids: Sequence[int], positions: Sequence[int]) -> torch.Tensor:
-    rows = torch.tensor([list(ids)], device=model.device)
-    return compute_logits(model, positions, input_ids=rows)[0].float().log_softmax(-1)
+def _split_by_tokens(pairs: Sequence[_Pair], limit: int) -> Iterator[list[_Pair]]:
+    """Yield consecutive pairs of prompt and answer whose answers have at most `limit` tokens, or one pair."""
+    chunk: list[_Pair] = []
+    tokens = 0
+    for pair in pairs:
+        if chunk and tokens + len(pair[1]) > limit:
+            yield chunk
+            chunk, tokens = [], 0
+        chunk.append(pair)
+        tokens += len(pair[1])
+    if chunk:
+        yield chunk
+
+
+def _compute_log_probs(model: Any, pairs: Sequence[_Pair]) -> list[torch.Tensor]:
+    """Return the log-probabilities of the vocabulary at the tokens of each answer, (tokens, vocabulary)."""
+    log_probs = []
+    for prompt, answer in pairs:
+        if not answer:
+            log_probs.append(torch.zeros(0, 1))
+            continue
+        rows = torch.tensor([[*prompt, *answer]], device=model.device)
+        positions = range(len(prompt) - 1, len(prompt) + len(answer) - 1)
+        log_probs.append(compute_logits(model, positions, input_ids=rows)[0].float().log_softmax(-1))
+    return log_probs

@@ -15,12 +15,12 @@ from transformers import PreTrainedTokenizerBase, set_seed
 
 from seodang.alignment.group_sampling import sample_answers
 from seodang.alignment.reward_prompts import RewardPrompt, RewardPrompts
-from seodang.alignment.reward_trainer import decode_answer
 from seodang.alignment.rewards import compute_reward
 from seodang.config import AlignParams
 from seodang.i18n import _
 from seodang.inference.tree_attention import can_continue_cache
 from seodang.models.stop_tokens import get_stop_ids
+from seodang.models.tokenization import decode_answer
 
 logger = logging.getLogger(__name__)
 

@@ -11,12 +11,12 @@ from transformers import PreTrainedTokenizerBase
 
 from seodang.alignment.measures import AnswerScore, ModelPair, Question, answer_prompts
 from seodang.alignment.reward_prompts import RewardPrompt, RewardPrompts
-from seodang.alignment.reward_trainer import decode_answer
 from seodang.alignment.rewards import Reward, compute_reward
 from seodang.alignment.summary import estimate_mean, estimate_ratio, summarize_answers
 from seodang.config import AlignParams, TrainParams
 from seodang.inference.generation import Generation
 from seodang.models.loading import load_model
+from seodang.models.tokenization import decode_answer
 from seodang.paths import Paths
 
 

@@ -26,6 +26,7 @@ from seodang.errors import TrainingError
 from seodang.i18n import _
 from seodang.inference.tree_attention import can_continue_cache
 from seodang.models.stop_tokens import get_stop_ids
+from seodang.models.tokenization import decode_answer
 
 RewardFunction = Callable[..., list[float]]
 """Takes the columns `index` and `completion_ids` of a batch by keyword, among others; returns a reward of each row."""
@@ -137,12 +138,6 @@ def build_rule_reward(
         return [reward.value for reward in rewards]
 
     return reward_by_rules
-
-
-def decode_answer(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], stop_ids: Sequence[int]) -> str:
-    """Return the text of an answer, without the token that ends it."""
-    kept = ids[:-1] if ids and ids[-1] in stop_ids else ids
-    return str(tokenizer.decode(list(kept), skip_special_tokens=True))
 
 
 def build_reward_arguments(

@@ -22,7 +22,6 @@ from seodang.alignment.methods import get_alignment_method
 from seodang.alignment.preferences import Preferences
 from seodang.alignment.rated_prompts import RatedPrompts
 from seodang.alignment.reward_prompts import RewardPrompts
-from seodang.alignment.reward_trainer import PromptGRPOTrainer, build_reward_arguments
 from seodang.alignment.trainer_args import build_trainer_kwargs
 from seodang.alignment.trainers import AnswerKTOTrainer, PairDPOTrainer, PairORPOTrainer
 from seodang.config import AlignParams, TrainParams
@@ -61,6 +60,9 @@ def build_trainer(
         train.model_copy(update={"save_steps": align.save_steps, "early_stopping_patience": 0})
     )
     if isinstance(data, RewardPrompts | RatedPrompts):
+        # here, because TRL's GRPO imports each tracker that is installed, which takes seconds
+        from seodang.alignment.reward_trainer import PromptGRPOTrainer, build_reward_arguments
+
         create: Callable[..., Trainer] = partial(PromptGRPOTrainer, data.end_id)
         arguments = build_reward_arguments(tuned_model, tokenizer, data, align, settings)
     else:

@@ -156,3 +156,9 @@ def _tokenize_segments(
         prompt=encode_prompt(tokenizer, segments, continues=continues),
         completion=[*encode_part(tokenizer, answer_part), get_end_id(tokenizer, format)],
     )
+
+
+def decode_answer(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], stop_ids: Sequence[int]) -> str:
+    """Return the text of an answer, without the token that ends it."""
+    kept = ids[:-1] if ids and ids[-1] in stop_ids else ids
+    return str(tokenizer.decode(list(kept), skip_special_tokens=True))
