@@ -1,5 +1,6 @@
 """Stage `preflight` finds before training what would keep the gate from a verdict, with the values that would do."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -205,6 +206,43 @@ def test_rewards_by_rules_need_held_out_prompts_and_no_preference_records(paths)
     run(paths, align={"method": "grpo", "selections": 2, "bounds": {"minimum_prompts": 48}})
 
 
+def test_prompts_of_pairs_that_leave_no_room_for_an_answer_do_not_count(paths, make_preference_records):
+    write_records(paths.preferences_train, make_preference_records(3))
+    write_records(paths.preferences_test, make_preference_records(3))
+    align = {"method": "grpo", "reward": "model", "max_length": 96, "bounds": {"minimum_pairs": 3}}
+    with pytest.raises(PreflightError) as caught:
+        run(paths, align={**align, "max_new_tokens": 90})
+    assert "no held-out prompt can judge the aligned model" in str(caught.value)
+    assert "leaves align.max_new_tokens, 90, of align.max_length, 96, tokens" in str(caught.value)
+
+
+def test_preference_records_that_align_leaves_out_as_too_long_are_counted_before_training(
+    paths, make_preference_records, caplog
+):
+    short, long = make_preference_records(3), make_preference_records(2, first=3)
+    long = [replace(record, output=record.output * 40) for record in long]
+    write_records(paths.preferences_train, [short[0], *long])
+    write_records(paths.preferences_test, [*short, *long])
+    align = {"method": "dpo", "bounds": {"minimum_pairs": 3}}
+    run(paths, align=align)
+    assert "longer than align.max_length, 96, and left out: 4 preference records. The longest needs" in caplog.text
+    with pytest.raises(PreflightError) as caught:
+        run(paths, align={**align, "bounds": {"minimum_pairs": 5}})
+    assert "3 held-out pairs, and align.bounds.minimum_pairs is 5" in str(caught.value)
+
+
+def test_the_length_that_the_advice_names_leaves_no_preference_record_out(paths, make_preference_records, caplog):
+    write_records(paths.preferences_train, make_preference_records(3))
+    write_records(paths.preferences_test, make_preference_records(3))
+    align = {"method": "dpo", "max_length": 8, "bounds": {"minimum_pairs": 3}}
+    with pytest.raises(PreflightError, match="no preference record to train on has at most") as caught:
+        run(paths, align=align)
+    (longest,) = re.findall(r"with (\d+) none would be left out", str(caught.value))
+    caplog.clear()
+    run(paths, align={**align, "max_length": int(longest)})
+    assert "and left out" not in caplog.text
+
+
 def test_without_any_held_out_prompt_no_lower_bound_is_advised(paths):
     write_records(paths.preferences_train, [])
     write_records(paths.preferences_test, [])
@@ -222,7 +260,7 @@ def test_a_reward_model_needs_preference_pairs_for_itself_and_for_its_prompts(pa
         run(paths, align={"method": "grpo", "reward": "model"})
     assert "no preference record to train on; name sources in align.sources" in str(caught.value)
     assert "3 held-out pairs, and align.bounds.minimum_pairs is 50" in str(caught.value)
-    assert "at most 3 held-out prompts, and align.bounds.minimum_prompts is 50" in str(caught.value)
+    assert "3 held-out prompts, and align.bounds.minimum_prompts is 50" in str(caught.value)
     write_records(paths.preferences_train, make_preference_records(3))
     bounds = {"minimum_pairs": 3, "minimum_prompts": 3}
     run(paths, align={"method": "grpo", "reward": "model", "bounds": bounds})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from transformers import PreTrainedTokenizerBase
 
-from seodang.config import PromptFormat
+from seodang.config import AlignParams, PromptFormat
 from seodang.models.tokenization import tokenize_record
 from seodang.records import Record
 
@@ -46,6 +47,8 @@ class Preferences:
     answers: list[RatedAnswer]
     too_long: int
     """Records left out because prompt and answer exceed the maximum length."""
+    longest: int = 0
+    """Tokens of the longest record, those left out included."""
 
     def list_answers(self) -> list[RatedAnswer]:
         """Return the single answers, with both sides of each pair among them."""
@@ -76,12 +79,14 @@ def tokenize_preferences(
     """
     pairs: list[PreferencePair] = []
     answers: list[RatedAnswer] = []
-    too_long = 0
+    too_long = longest = 0
     for record in records:
         tokens = tokenize_record(tokenizer, record, format)
         group = record.group or "".join(f"{record.instruction}\x1f{record.input}".split())
         rejected = _tokenize_rejected(record, tokenizer, format)
-        if len(tokens.prompt) + max(len(tokens.completion), len(rejected)) > max_length:
+        length = len(tokens.prompt) + max(len(tokens.completion), len(rejected))
+        longest = max(longest, length)
+        if length > max_length:
             too_long += 1
         elif rejected:
             pairs.append(
@@ -105,10 +110,18 @@ def tokenize_preferences(
                     is_desirable=record.desirable,
                 )
             )
-    return Preferences(pairs=pairs, answers=answers, too_long=too_long)
+    return Preferences(pairs=pairs, answers=answers, too_long=too_long, longest=longest)
 
 
 def _tokenize_rejected(record: Record, tokenizer: PreTrainedTokenizerBase, format: PromptFormat) -> list[int]:
     if not record.rejected:
         return []
     return tokenize_record(tokenizer, replace(record, output=record.rejected), format).completion
+
+
+def select_prompts(pairs: Sequence[PreferencePair], align: AlignParams) -> list[PreferencePair]:
+    """Return the prompts of the pairs, each once and at most align.prompts, that leave room for an answer."""
+    first = {tuple(pair.prompt): pair for pair in sorted(pairs, key=lambda pair: pair.id, reverse=True)}
+    ordered = sorted(first.values(), key=lambda pair: pair.id)
+    fitting = (pair for pair in ordered if len(pair.prompt) + align.max_new_tokens <= align.max_length)
+    return list(islice(fitting, align.prompts))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from peft import PeftModel
 from transformers import PreTrainedTokenizerBase
 
-from seodang.alignment.preferences import PreferencePair
+from seodang.alignment.preferences import PreferencePair, select_prompts
 from seodang.alignment.reward_model import AnswerRater, RewardModel, add_reward_adapter
 from seodang.config import AlignParams
 
@@ -33,15 +32,9 @@ def build_rated_prompts(
     align: AlignParams,
     end_id: int,
 ) -> RatedPrompts:
-    """Return the prompts of the pairs, each once and at most align.prompts, that leave room for an answer."""
-    training, held_out = (list(islice(_iter_prompts(pairs, align), align.prompts)) for pairs in (training, held_out))
+    """Return the prompts of the pairs, as select_prompts does, with their reward model."""
+    training, held_out = (select_prompts(pairs, align) for pairs in (training, held_out))
     return RatedPrompts(training, held_out, end_id, reward_model)
-
-
-def _iter_prompts(pairs: Sequence[PreferencePair], align: AlignParams) -> list[PreferencePair]:
-    first = {tuple(pair.prompt): pair for pair in sorted(pairs, key=lambda pair: pair.id, reverse=True)}
-    ordered = sorted(first.values(), key=lambda pair: pair.id)
-    return [pair for pair in ordered if len(pair.prompt) + align.max_new_tokens <= align.max_length]
 
 
 def build_model_reward(

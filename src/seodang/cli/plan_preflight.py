@@ -45,7 +45,7 @@ def check_data(params: Params, paths: Paths) -> Preflight | None:
         return None
     from seodang.io.jsonl import read_json
     from seodang.preflight.checks import check_run
-    from seodang.preflight.preferences import find_preference_problems
+    from seodang.preflight.preferences import check_preferences
 
     result = check_run(
         params.prompt.format, params.train.max_length, params.prepare, params.evaluate, params.gate, paths
@@ -57,8 +57,8 @@ def check_data(params: Params, paths: Paths) -> Preflight | None:
             method=params.align.method,
         )
         return replace(result, warnings=[*result.warnings, warning])
-    problems = find_preference_problems(params.align, paths)
-    return replace(result, problems=[*result.problems, *problems])
+    found = check_preferences(params.prompt, params.align, paths)
+    return replace(result, problems=[*result.problems, *found.problems], warnings=[*result.warnings, *found.warnings])
 
 
 def _needs_preferences(params: Params) -> bool:

@@ -2,95 +2,142 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-from seodang.config import AlignParams
+from seodang.alignment.preferences import Preferences, select_prompts, tokenize_preferences
+from seodang.config import AlignParams, PromptParams
 from seodang.evaluation.judge.resampling import MINIMUM_GROUPS
 from seodang.gate.alignment import USES_THUMBS, describe_held_out
 from seodang.i18n import _, get_language, ngettext
 from seodang.io.jsonl import read_records
+from seodang.models.loading import load_tokenizer
 from seodang.paths import Paths
 from seodang.records import count_questions
 
 
-def find_preference_problems(align: AlignParams, paths: Paths) -> list[str]:
-    """Return what would keep stage `align` from training, or the gate from a verdict about the aligned model.
+@dataclass(frozen=True, slots=True)
+class PreferenceCheck:
+    """What is known about preference tuning before the run trains, in the user's language."""
+
+    problems: list[str]
+    """Each keeps stage `align` from training, or the gate from a verdict about the aligned model."""
+    warnings: list[str]
+
+
+def check_preferences(prompt: PromptParams, align: AlignParams, paths: Paths) -> PreferenceCheck:
+    """Count what stage `align` will train on and what will judge the aligned model, as that stage reads it.
 
     Args:
-        align: Section `align`; with method none there is no problem.
-        paths: Paths of the project.
+        prompt: Section `prompt`.
+        align: Section `align`; with method none there is nothing to say.
+        paths: Paths of the project, with a base.
     """
     if align.method == "none":
-        return []
-    if align.method != "grpo":
-        return _find_pair_problems(align, paths)
-    if align.reward == "rules":
-        return _find_prompt_problems(align, paths.get_split_path("test"), "ingest.sources")
-    return [*_find_pair_problems(align, paths), *_find_prompt_problems(align, paths.preferences_test, "align.sources")]
+        return PreferenceCheck([], [])
+    if align.method == "grpo" and align.reward == "rules":
+        return PreferenceCheck(_find_rule_problems(align, paths), [])
+    tokenizer = load_tokenizer(paths.base)
+    splits = [
+        tokenize_preferences(read_records(file) if file.exists() else [], tokenizer, prompt.format, align.max_length)
+        for file in (paths.preferences_train, paths.preferences_test)
+    ]
+    problems = _find_pair_problems(align, *splits)
+    if align.method == "grpo":
+        prompts = len(select_prompts(splits[1].pairs, align))
+        counted = ngettext("{count} held-out prompt", "{count} held-out prompts", prompts)
+        problems += _find_prompt_problems(align, prompts, counted, "align.sources")
+    return PreferenceCheck(problems, _warn_of_long_records(align, splits))
 
 
-def _find_prompt_problems(align: AlignParams, file: Path, sources: str) -> list[str]:
-    """Return the problems of prompts; stage `align` also leaves out those that are too long."""
-    prompts = _count_prompts(align, file)
-    if prompts >= align.bounds.minimum_prompts:
+def _warn_of_long_records(align: AlignParams, splits: Iterable[Preferences]) -> list[str]:
+    """Return a warning if records are left out as too long."""
+    too_long = sum(split.too_long for split in splits)
+    if not too_long:
         return []
-    if not prompts:
-        return [
-            _(
-                "align.method {method}: no held-out prompt can judge the aligned model. Add records to {sources}:"
-                " align.bounds.minimum_prompts, {minimum}, are needed in the part that is held out",
-                method=align.method,
-                minimum=align.bounds.minimum_prompts,
-                sources=sources,
-            )
-        ]
-    values = {
-        "method": align.method,
-        "prompts": ngettext("{count} held-out prompt", "{count} held-out prompts", prompts),
-        "minimum": align.bounds.minimum_prompts,
-        "sources": sources,
-    }
-    if prompts < MINIMUM_GROUPS:
-        return [
-            _(
-                "align.method {method}: at most {prompts}, and align.bounds.minimum_prompts is {minimum}, so the aligned"
-                " model could not be promoted. Add records to {sources}",
-                **values,
-            )
-        ]
     return [
         _(
-            "align.method {method}: at most {prompts}, and align.bounds.minimum_prompts is {minimum}, so the aligned model"
-            " could not be promoted. Add records to {sources}, or lower align.bounds.minimum_prompts",
-            **values,
+            "align.method {method}: longer than align.max_length, {limit}, and left out: {records}. The longest needs"
+            " {longest:,}",
+            method=align.method,
+            limit=align.max_length,
+            records=ngettext("{count:,} preference record", "{count:,} preference records", too_long),
+            longest=max(split.longest for split in splits),
         )
     ]
 
 
-def _count_prompts(align: AlignParams, file: Path) -> int:
-    """Return the number of prompts that the records of a split give: those of pairs for a reward model."""
-    records = [record for record in read_records(file) if not record.turns] if file.exists() else []
-    if align.reward == "model":
-        return len({(record.instruction, record.input) for record in records if record.rejected})
-    return sum(1 if record.choices else align.selections for record in records if not record.rejected)
+def _find_rule_problems(align: AlignParams, paths: Paths) -> list[str]:
+    """Return the problem of too few prompts; stage `align` also leaves out those without room for an answer."""
+    records = [record for record in read_records(paths.get_split_path("test")) if not record.turns]
+    prompts = sum(1 if record.choices else align.selections for record in records)
+    counted = ngettext("at most {count} held-out prompt", "at most {count} held-out prompts", prompts)
+    return _find_prompt_problems(align, prompts, counted, "ingest.sources")
 
 
-def _find_pair_problems(align: AlignParams, paths: Paths) -> list[str]:
+def _find_prompt_problems(align: AlignParams, prompts: int, counted: str, sources: str) -> list[str]:
+    """Return the problem of too few held-out prompts, which `counted` says in words."""
+    minimum = align.bounds.minimum_prompts
+    if prompts >= minimum:
+        return []
+    values = {
+        "method": align.method,
+        "prompts": counted,
+        "minimum": minimum,
+        "sources": sources,
+        "room": _(
+            "A prompt counts if it leaves align.max_new_tokens, {new}, of align.max_length, {limit}, tokens",
+            new=align.max_new_tokens,
+            limit=align.max_length,
+        ),
+    }
+    if not prompts:
+        text = _(
+            "align.method {method}: no held-out prompt can judge the aligned model. Add records to {sources}:"
+            " align.bounds.minimum_prompts, {minimum}, are needed in the part that is held out. {room}",
+            **values,
+        )
+    elif prompts < MINIMUM_GROUPS:
+        text = _(
+            "align.method {method}: {prompts}, and align.bounds.minimum_prompts is {minimum}, so the aligned"
+            " model could not be promoted. Add records to {sources}. {room}",
+            **values,
+        )
+    else:
+        text = _(
+            "align.method {method}: {prompts}, and align.bounds.minimum_prompts is {minimum}, so the aligned model"
+            " could not be promoted. Add records to {sources}, or lower align.bounds.minimum_prompts. {room}",
+            **values,
+        )
+    return [text]
+
+
+def _find_pair_problems(align: AlignParams, training: Preferences, held_out: Preferences) -> list[str]:
     uses_thumbs = align.method in USES_THUMBS
     problems = []
-    if not any(is_pair or uses_thumbs for is_pair in _iter_is_pair(paths.preferences_train)):
-        problems.append(
-            _(
-                "align.method {method}: there is no preference record to train on; name sources in align.sources",
-                method=align.method,
-            )
-        )
-    pairs = sum(_iter_is_pair(paths.preferences_test))
-    questions = _count_questions(paths.preferences_test) if uses_thumbs else None
+    if not training.pairs and not (uses_thumbs and training.answers):
+        problems.append(_describe_nothing_to_learn(align, training))
+    pairs = len(held_out.pairs)
+    marks = [(answer.group, answer.is_desirable) for answer in held_out.list_answers()]
+    questions = count_questions(marks) if uses_thumbs else None
     if max(pairs, questions or 0) < align.bounds.minimum_pairs:
         problems.append(_describe_shortage(align, pairs, questions))
     return problems
+
+
+def _describe_nothing_to_learn(align: AlignParams, training: Preferences) -> str:
+    if training.too_long:
+        return _(
+            "align.method {method}: no preference record to train on has at most align.max_length, {limit}, tokens; with"
+            " {longest} none would be left out",
+            method=align.method,
+            limit=align.max_length,
+            longest=training.longest,
+        )
+    return _(
+        "align.method {method}: there is no preference record to train on; name sources in align.sources",
+        method=align.method,
+    )
 
 
 def _describe_shortage(align: AlignParams, pairs: int, questions: int | None) -> str:
@@ -123,17 +170,3 @@ def _describe_shortage(align: AlignParams, pairs: int, questions: int | None) ->
 
 def _list_wanted(questions: int | None) -> str:
     return _("preference pairs") if questions is None else _("preference pairs, or thumbs of both kinds,")
-
-
-def _iter_is_pair(file: Path) -> Iterator[bool]:
-    """Yield whether each preference record of a split is a pair."""
-    yield from (bool(record.rejected) for record in (read_records(file) if file.exists() else []))
-
-
-def _count_questions(file: Path) -> int:
-    """Return the number of questions whose thumbs judge; `align` also leaves out answers that are too long."""
-    return count_questions(
-        (record.group or record.id, is_desirable)
-        for record in (read_records(file) if file.exists() else [])
-        for is_desirable in ([True, False] if record.rejected else [bool(record.desirable)])
-    )

@@ -17,7 +17,7 @@ from seodang.licences.refusal import require_permission
 from seodang.licences.verdict import judge_licences, serialize_verdict
 from seodang.paths import Paths
 from seodang.preflight.checks import check_run
-from seodang.preflight.preferences import find_preference_problems
+from seodang.preflight.preferences import check_preferences
 from seodang.preflight.row_table import format_rows
 from seodang.stages import FromSection, Report
 
@@ -43,6 +43,7 @@ def run(
     """
     paths.preflight_passed.unlink(missing_ok=True)
     result = check_run(prompt.format, max_length, prepare, evaluate, gate, paths)
+    preferences = check_preferences(prompt, align, paths)
     parts = read_model_parts(paths)
     report = {
         "tasks": [asdict(task) for task in result.tasks],
@@ -53,9 +54,9 @@ def run(
     write_json(paths.preflight_report, report)
     for line in format_rows(result.rows):
         logger.info(line)
-    for warning in result.warnings:
+    for warning in [*result.warnings, *preferences.warnings]:
         logger.warning(warning)
-    if problems := [*result.problems, *find_preference_problems(align, paths)]:
+    if problems := [*result.problems, *preferences.problems]:
         raise PreflightError(_format_problems(problems))
     require_permission(package.intended_use, package.name, parts, _("training does not start"))
     write_atomically(paths.preflight_passed, ["training may start\n"])
