@@ -91,7 +91,7 @@ def score_pairs(models: ModelPair, pairs: Sequence[PreferencePair], batch_tokens
     requests = [
         ChoiceRequest(pair.id, pair.prompt, (("chosen", pair.chosen), ("rejected", pair.rejected))) for pair in pairs
     ]
-    tuned, aligned = (_score(models.select(name), requests, batch_tokens) for name in (TUNED, ALIGNED))
+    tuned, aligned = (score_requests(models.select(name), requests, batch_tokens) for name in (TUNED, ALIGNED))
     return [
         PairScore(pair.id, pair.group, pair.language, pair.task, *before, *after)
         for pair, before, after in zip(pairs, tuned, aligned, strict=True)
@@ -101,15 +101,15 @@ def score_pairs(models: ModelPair, pairs: Sequence[PreferencePair], batch_tokens
 def score_thumbs(models: ModelPair, answers: Sequence[RatedAnswer], batch_tokens: int) -> list[ThumbScore]:
     """Return the log-probability of each answer with a thumb, by both models."""
     requests = [ChoiceRequest(each.id, each.prompt, (("answer", each.answer),)) for each in answers]
-    tuned, aligned = (_score(models.select(name), requests, batch_tokens) for name in (TUNED, ALIGNED))
+    tuned, aligned = (score_requests(models.select(name), requests, batch_tokens) for name in (TUNED, ALIGNED))
     return [
         ThumbScore(answer.group, answer.is_desirable, *before, *after)
         for answer, before, after in zip(answers, tuned, aligned, strict=True)
     ]
 
 
-def _score(model: Any, requests: Sequence[ChoiceRequest], batch_tokens: int) -> list[tuple[float, ...]]:
-    """Return the log-probabilities of the options of each request in nats."""
+def score_requests(model: Any, requests: Sequence[ChoiceRequest], batch_tokens: int) -> list[tuple[float, ...]]:
+    """Return the log-probabilities of the options of each request in nats, with the active adapter."""
     scores: dict[int, tuple[float, ...]] = {}
     for batch in score_choices(model, requests, batch_tokens):
         scores |= {index: tuple(option.nats for option in options) for index, options in batch}

@@ -26,6 +26,7 @@ from seodang.alignment.trainer_args import build_trainer_kwargs
 from seodang.alignment.trainers import AnswerKTOTrainer, PairDPOTrainer, PairORPOTrainer
 from seodang.config import AlignParams, TrainParams
 from seodang.training.tracking import remove_console_callbacks
+from seodang.training.tracking.unused_trackers import hide_unused_trackers
 from seodang.training.trainer_args import build_callbacks
 
 _NO_BARS: Final = "TQDM_DISABLE"
@@ -60,8 +61,8 @@ def build_trainer(
         train.model_copy(update={"save_steps": align.save_steps, "early_stopping_patience": 0})
     )
     if isinstance(data, RewardPrompts | RatedPrompts):
-        # here, because TRL's GRPO imports each tracker that is installed, which takes seconds
-        from seodang.alignment.reward_trainer import PromptGRPOTrainer, build_reward_arguments
+        with hide_unused_trackers(train.report_to):  # the other methods have imported less of TRL
+            from seodang.alignment.reward_trainer import PromptGRPOTrainer, build_reward_arguments
 
         create: Callable[..., Trainer] = partial(PromptGRPOTrainer, data.end_id)
         arguments = build_reward_arguments(tuned_model, tokenizer, data, align, settings)

@@ -8,17 +8,22 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from datasets import Dataset
 from trl import DPOTrainer, KTOTrainer
 from trl.experimental.orpo import ORPOTrainer
+from trl.trainer.utils import use_adapter
 
 from seodang.alignment.datasets import LENGTH
+from seodang.alignment.measures import score_requests
 from seodang.alignment.pair_order import PairSampler
 from seodang.alignment.step_weights import Size, StepWeights, Weights, measure_dpo, measure_orpo
 from seodang.errors import TrainingError
 from seodang.i18n import _
+from seodang.inference.choice_requests import ChoiceRequest
 from seodang.training.checkpointing import CHECKPOINT_PREFIX, mark_complete
 
 _IGNORED_LABEL: Final = -100
+_REFERENCE_FACTOR: Final = 8  # tokens of a forward pass without gradients, for each one of a micro-batch
 
 
 class Adapted:
@@ -92,6 +97,24 @@ class PairDPOTrainer(AdaptedToPairs, DPOTrainer):  # type: ignore[misc]
 
     _measure = staticmethod(measure_dpo)
     loss_weights: list[float]
+
+    def _precompute_ref_logps(self, dataset: Dataset, *_arguments: Any) -> Dataset:
+        """Return the data set with the log-probabilities of the reference; our passes compute a pair's prompt once."""
+        requests = [
+            ChoiceRequest(
+                str(number), row["prompt_ids"], (("chosen", row["chosen_ids"]), ("rejected", row["rejected_ids"]))
+            )
+            for number, row in enumerate(dataset)
+        ]
+        batch_tokens = _REFERENCE_FACTOR * self.args.per_device_train_batch_size * self.args.max_length
+        model = self.accelerator.unwrap_model(self.model)
+        was_training = model.training
+        with use_adapter(model, "ref"), self.accelerator.autocast():
+            scores = score_requests(model.eval(), requests, batch_tokens)
+        model.train(was_training)
+        for name, column in zip(("chosen", "rejected"), zip(*scores, strict=True), strict=True):
+            dataset = dataset.add_column(f"ref_{name}_logps", list(column))
+        return dataset
 
     def _compute_loss(self, *arguments: Any, **options: Any) -> Any:
         before = self.loss_weights

@@ -23,7 +23,10 @@ def run(*, prompt: PromptParams, train: TrainParams, align: AlignParams, paths: 
     if align.method == "none":
         return _switch_off(paths)
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # ORPO's place in TRL is no concern of the user
-    from seodang.alignment.run import run_alignment  # imports torch
+    from seodang.training.tracking.unused_trackers import hide_unused_trackers  # imports torch
+
+    with hide_unused_trackers(train.report_to):
+        from seodang.alignment.run import run_alignment
 
     return run_alignment(prompt, train, align, paths)
 
