@@ -4,6 +4,7 @@ import pytest
 from tests.alignment.alignment_processes import run_alignment, run_killed, tokenize
 from tests.fixtures.training import create_preference_records
 
+from seodang.alignment import measures
 from seodang.alignment.measures import ModelPair, PairScore, answer_prompts, score_pairs
 from seodang.alignment.summary import compare_with_pairs, summarize_answers, summarize_pairs
 from seodang.io.atomic import compute_sha256
@@ -40,6 +41,23 @@ def test_an_unchanged_model_has_no_drift_and_no_reward(tiny_model, tuned_adapter
     assert summary["accuracy_change"]["value"] == 0.0
     assert answers["kl_per_token"]["value"] == pytest.approx(0, abs=1e-6)
     assert (answers["length_ratio"]["value"], answers["changed_answers"]) == (1.0, 0)
+
+
+def test_the_drift_of_an_answer_does_not_depend_on_how_many_are_measured_at_a_time(
+    tiny_model, tuned_adapter, tmp_path, build_align_params, build_train_params, monkeypatch
+):
+    run_alignment(tiny_model, tuned_adapter, tmp_path, build_align_params(), build_train_params())
+    pairs = tokenize(tiny_model, create_preference_records(6)).pairs
+    models = ModelPair(load_model(tiny_model, "fp32", "cpu"), tuned_adapter, tmp_path / "adapter")
+
+    def measure():
+        answers = answer_prompts(models, pairs, end_id=0, max_new_tokens=6, batch_tokens=256)
+        return [answer.divergences for answer in answers]
+
+    together = measure()
+    monkeypatch.setattr(measures, "_KEPT_LOGITS", 1)  # so each answer is measured alone
+    assert measure() == together
+    assert any(value > 0 for values in together for value in values)
 
 
 def score(task, tuned, aligned, group):
