@@ -14,6 +14,7 @@ import urllib.error
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -211,6 +212,10 @@ class Scene:
 
     def get_state(self, run: str) -> dict:
         return self.api(f"/flow_runs/{run}")["state"]
+
+    def get_age(self, run: str) -> float:
+        """Return how many seconds a run has been in its state."""
+        return (datetime.now(UTC) - datetime.fromisoformat(self.get_state(run)["timestamp"])).total_seconds()
 
     def set_state(self, run: str, kind: str, *, force: bool = False) -> dict:
         return self.api(f"/flow_runs/{run}/set_state", {"state": {"type": kind}, "force": force})

@@ -165,7 +165,10 @@ def test_a_run_that_never_started_is_found_although_the_server_lost_its_event(sc
     assert scene.set_state(lost, "PENDING")["status"] == "ACCEPT"
     wait_for(lambda: scene.lose_buckets(lost))
     with scene.hurry(_NEVER_STARTED, 10):  # the minimum
-        scene.worker.start()  # which starts `end-dead-runs`, as a schedule does, too
+        wait_for(lambda: scene.get_age(lost) > 10)
+        scene.worker.start()
+        sweep = scene.api("/deployments/name/end-dead-runs/local")
+        scene.api(f"/deployments/{sweep['id']}/create_flow_run", {})  # as its schedule does every 15 minutes
         assert scene.wait_until_final(lost)["message"] == "A worker took the run and did not start it."
     assert scene.count_slots("split") == 0
 
