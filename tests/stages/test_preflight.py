@@ -229,6 +229,8 @@ def test_preference_records_that_align_leaves_out_as_too_long_are_counted_before
     with pytest.raises(PreflightError) as caught:
         run(paths, align={**align, "bounds": {"minimum_pairs": 5}})
     assert "3 held-out pairs, and align.bounds.minimum_pairs is 5" in str(caught.value)
+    (longest,) = re.findall(r"raise align.max_length, 96: with (\d+) no held-out record", str(caught.value))
+    run(paths, align={**align, "max_length": int(longest), "bounds": {"minimum_pairs": 5}})
 
 
 def test_the_length_that_the_advice_names_leaves_no_preference_record_out(paths, make_preference_records, caplog):

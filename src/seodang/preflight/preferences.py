@@ -121,8 +121,19 @@ def _find_pair_problems(align: AlignParams, training: Preferences, held_out: Pre
     marks = [(answer.group, answer.is_desirable) for answer in held_out.list_answers()]
     questions = count_questions(marks) if uses_thumbs else None
     if max(pairs, questions or 0) < align.bounds.minimum_pairs:
-        problems.append(_describe_shortage(align, pairs, questions))
+        problems.append(_describe_shortage(align, pairs, questions) + _advise_length(align, held_out))
     return problems
+
+
+def _advise_length(align: AlignParams, held_out: Preferences) -> str:
+    """Return the end of an advice: the length that leaves no held-out record out, if one is left out."""
+    if not held_out.too_long:
+        return ""
+    return ". " + _(
+        "Or raise align.max_length, {limit}: with {longest} no held-out record would be left out",
+        limit=align.max_length,
+        longest=held_out.longest,
+    )
 
 
 def _describe_nothing_to_learn(align: AlignParams, training: Preferences) -> str:
