@@ -61,10 +61,10 @@ def crash_unstarted_runs() -> list[str]:
     """
     with get_client(sync_client=True) as client:
         seconds = read_start_seconds(client)
-        late = [run for run in _list_runs(client, StateType.PENDING) if _get_age(run) > seconds]
-        at_work = _list_runs(client, StateType.RUNNING, StateType.CANCELLING, StateType.PENDING)
-        holders = {run.deployment_id for run in at_work if run.id not in {each.id for each in late}}
-        ended = [run for run in late if run.deployment_id not in holders]
+        holders = _list_runs(client, StateType.RUNNING, StateType.CANCELLING, StateType.PENDING)
+        late = [run for run in holders if run.state_type == StateType.PENDING and _get_age(run) > seconds]
+        busy = {run.deployment_id for run in holders if run not in late}
+        ended = [run for run in late if run.deployment_id not in busy]
         for run in ended:
             client.set_flow_run_state(run.id, Crashed(message=NEVER_STARTED_MESSAGE))
     return [run.name for run in ended]

@@ -22,6 +22,8 @@ from seodang.i18n import _
 from seodang.inference.choice_requests import ChoiceRequest
 from seodang.training.checkpointing import CHECKPOINT_PREFIX, mark_complete
 
+REFERENCE: Final = "ref"
+"""TRL's name of the second adapter, a copy of the tuned one before training."""
 _IGNORED_LABEL: Final = -100
 _REFERENCE_FACTOR: Final = 8  # tokens of a forward pass without gradients, for each one of a micro-batch
 
@@ -109,7 +111,7 @@ class PairDPOTrainer(AdaptedToPairs, DPOTrainer):  # type: ignore[misc]
         batch_tokens = _REFERENCE_FACTOR * self.args.per_device_train_batch_size * self.args.max_length
         model = self.accelerator.unwrap_model(self.model)
         was_training = model.training
-        with use_adapter(model, "ref"), self.accelerator.autocast():
+        with use_adapter(model, REFERENCE), self.accelerator.autocast():
             scores = score_requests(model.eval(), requests, batch_tokens)
         model.train(was_training)
         for name, column in zip(("chosen", "rejected"), zip(*scores, strict=True), strict=True):

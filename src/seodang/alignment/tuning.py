@@ -16,6 +16,7 @@ from seodang.alignment.rated_prompts import RatedPrompts
 from seodang.alignment.reward_model import REWARD
 from seodang.alignment.reward_prompts import RewardPrompts
 from seodang.alignment.trainer_factory import PreferenceSplits, build_trainer
+from seodang.alignment.trainers import REFERENCE
 from seodang.config import AlignParams, TrainParams
 from seodang.i18n import _
 from seodang.io.atomic import replace_folder
@@ -27,7 +28,6 @@ from seodang.training.sanity_checks import check_adapter
 from seodang.training.tracking import find_resume_steps, read_elapsed_seconds
 
 logger = logging.getLogger(__name__)
-_REFERENCE = "ref"  # TRL's name of the second adapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def align_model(
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     held_out_loss = _read_held_out_loss(trainer)
     check_adapter((name, weight) for name, weight in tuned_model.named_parameters() if weight.requires_grad)
-    for name in {_REFERENCE, REWARD} & tuned_model.peft_config.keys():
+    for name in {REFERENCE, REWARD} & tuned_model.peft_config.keys():
         tuned_model.delete_adapter(name)
     with replace_folder(paths.output) as folder:
         save_tuned_model(tuned_model, folder, paths.base)
